@@ -1,0 +1,126 @@
+# Everything that a developer or CI runs. Needs Python >= 3.11, make and a package registry.
+
+PYTHON ?= python3
+UV := .uv/bin/uv
+
+# One environment for the core, one per engine (they exclude one another's dependencies), and one
+# with the vendor's own SDK.
+ENGINES := airflow dagster prefect
+OTHERS := $(ENGINES:%=.venv-%) .venv-contract
+ENVIRONMENTS := .venv $(OTHERS)
+
+# The Python above is the one to use; uv must not fetch another.
+export UV_PYTHON_DOWNLOADS := never
+# The vendor's SDK would otherwise report our test runs to the vendor.
+export RAPIDATA_DISABLE_OTLP := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+.PHONY: help
+help:  ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo "$(ENVIRONMENTS): one environment each"
+
+# --- environments ---------------------------------------------------------------------------------
+
+.PHONY: environments $(ENVIRONMENTS)
+environments: $(ENVIRONMENTS)  ## install all environments
+$(ENVIRONMENTS): %: %/.installed
+	@:
+
+.venv/.installed: requirements/core.txt
+$(OTHERS:%=%/.installed): .venv-%/.installed: requirements/%.txt
+
+# Holds exactly what its requirements pin, and this package, editable. Runs again only when the pins
+# or the package's metadata (entry points, extras) have changed.
+.%/.installed: pyproject.toml $(UV)
+	@echo "installing .$*"
+	@test -x .$*/bin/python || \
+		$(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .$*
+	@VIRTUAL_ENV=.$* $(UV) pip sync --quiet --require-hashes $(filter requirements/%,$^)
+	@VIRTUAL_ENV=.$* $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(UV): requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "'$(PYTHON)' is not Python 3.11 or later; try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# --- what they are for ----------------------------------------------------------------------------
+
+.PHONY: demo
+demo: .venv $(ENGINES:%=.venv-%)  ## run one labelling pipeline in every engine, on the sandbox
+	@.venv/bin/python examples/demo.py
+
+.PHONY: bench
+bench: .venv .venv-contract  ## measure, also against the vendor's SDK; prints JSON
+	@.venv/bin/python benchmarks/run.py
+
+# --- tests ----------------------------------------------------------------------------------------
+
+.PHONY: test test-core $(ENGINES:%=test-%) test-contract
+test: test-core test-contract $(ENGINES:%=test-%)  ## run all tests (each of the targets on its own, too)
+
+# On httpx2, then the core once more on the HTTP library that is there without the extra `speed`.
+test-core: .venv
+	.venv/bin/pytest tests/core tests/sandbox
+	.venv/bin/pytest tests/core --http=httpx
+
+test-contract $(ENGINES:%=test-%): test-%: .venv-%
+	.venv-$*/bin/pytest tests/$*
+
+# --- checks ---------------------------------------------------------------------------------------
+
+.PHONY: lint lint-style lint-sync lint-imports lint-types
+lint: lint-style lint-sync lint-imports lint-types  ## check style, generated code, imports and types
+
+lint-style: .venv
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+
+lint-sync: .venv
+	.venv/bin/python scripts/unasync.py --check
+
+lint-imports: .venv
+	.venv/bin/lint-imports
+
+# Each package where its engine's types are.
+lint-types: .venv $(ENGINES:%=.venv-%)
+	.venv/bin/pyright --pythonpath .venv/bin/python rapidata_core
+	for engine in $(ENGINES); do \
+		.venv/bin/pyright --pythonpath .venv-$$engine/bin/python rapidata_$$engine || exit 1; \
+	done
+
+.PHONY: format
+format: .venv  ## format the code and renew the generated half
+	.venv/bin/ruff check --fix-only --quiet
+	.venv/bin/ruff format
+	.venv/bin/python scripts/unasync.py
+
+# --- pins -----------------------------------------------------------------------------------------
+
+# Universal: the same file serves every Python from 3.11 and every platform.
+COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	$(if $(UPGRADE),--upgrade)
+
+.PHONY: lock
+lock: $(UV)  ## renew requirements/ after a change of pyproject.toml; UPGRADE=1 for newer versions
+	$(COMPILE) --extra parquet --extra speed --extra sandbox --group dev -o requirements/core.txt
+	$(COMPILE) --extra parquet --extra sandbox --group contract-env -o requirements/contract.txt
+	for engine in $(ENGINES); do \
+		$(COMPILE) --extra $$engine --extra sandbox --group $$engine-env \
+			-o requirements/$$engine.txt || exit 1; \
+	done
+	$(UV) pip compile --group uv --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
+		-o requirements/uv.txt
+
+.PHONY: clean
+clean:  ## remove environments, caches and build output
+	rm -rf .uv $(ENVIRONMENTS) .ruff_cache .import_linter_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
