@@ -1,0 +1,1 @@
+"""The platform's HTTP API: one module per service, one method per call, nothing clever."""

@@ -1,0 +1,28 @@
+"""The audience service."""
+
+from __future__ import annotations
+
+from rapidata_core._async.transport import AsyncTransport
+from rapidata_core.http import segment
+from rapidata_core.wire.audience import AudienceAnswer, UserMetrics
+
+
+class AsyncAudienceApi:
+    """``/audience…``"""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def get(self, audience_id: str) -> AudienceAnswer:
+        """``GET /audience/{id}``"""
+        return await self._transport.read(
+            f"/audience/{segment(audience_id)}", AudienceAnswer, about=f"audience {audience_id!r}"
+        )
+
+    async def user_metrics(self, audience_id: str) -> UserMetrics:
+        """``GET /audience/{id}/user-metrics``"""
+        return await self._transport.read(
+            f"/audience/{segment(audience_id)}/user-metrics",
+            UserMetrics,
+            about=f"audience {audience_id!r}",
+        )

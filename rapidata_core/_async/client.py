@@ -1,0 +1,107 @@
+"""The client."""
+
+from __future__ import annotations
+
+import os
+from typing import Self
+
+from rapidata_core._async.audiences import AsyncAudiences, AsyncRapidataAudience
+from rapidata_core._async.jobs import AsyncJobs
+from rapidata_core._async.submit import submit
+from rapidata_core._async.transport import AsyncTransport
+from rapidata_core.config import Settings
+from rapidata_core.jobs import JobSpec
+from rapidata_core.policy.retry import RetryPolicy
+from rapidata_core.types import Submission
+
+
+class AsyncRapidataClient:
+    """The Rapidata platform.
+
+    Making a client sends nothing: the first call logs in. A client may be used from any number of
+    tasks or threads, and goes on working in forked processes.
+
+    Attributes:
+        audience: Who answers.
+        job: What is asked, and the work on it.
+    """
+
+    def __init__(
+        self,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        environment: str | None = None,
+        *,
+        token_file: str | os.PathLike[str] | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        namespace: str | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """Resolve settings: arguments, then ``RAPIDATA_*`` variables, then the credential file.
+
+        Args:
+            client_id: OAuth2 client id (``RAPIDATA_CLIENT_ID``).
+            client_secret: OAuth2 client secret (``RAPIDATA_CLIENT_SECRET``).
+            environment: ``rapidata.ai``, or the base URL of a sandbox (``RAPIDATA_ENVIRONMENT``).
+            token_file: File through which processes share one token (``RAPIDATA_TOKEN_FILE``).
+            ca_file: PEM file of the authority to trust (``SSL_CERT_FILE``).
+            namespace: Keeps deployments that share an account from adopting each other's jobs
+                (``RAPIDATA_NAMESPACE``).
+            retry: How patient requests are.
+
+        Raises:
+            AuthenticationError: There are no credentials.
+            ValidationError: The environment is no environment.
+        """
+        self._transport = AsyncTransport(
+            Settings.resolve(
+                client_id=client_id,
+                client_secret=client_secret,
+                environment=environment,
+                token_file=token_file,
+                ca_file=ca_file,
+                namespace=namespace,
+            ),
+            retry,
+        )
+        self.audience = AsyncAudiences(self._transport)
+        self.job = AsyncJobs(self._transport)
+
+    async def submit(
+        self,
+        spec: JobSpec,
+        audience: AsyncRapidataAudience | str,
+        *,
+        key: str,
+        max_cost: float | None = None,
+    ) -> Submission:
+        """Get the one paid job of a logical task: the one that it has already, or a new one.
+
+        Args:
+            spec: What to ask.
+            audience: Whom to ask; an audience or its id.
+            key: The identity of the logical task, the same over retries, restarts and machines.
+            max_cost: Refuse to pay more than this, by the platform's estimate.
+
+        Raises:
+            SubmissionConflictError: The key has a job that asks something else.
+            BudgetExceededError: It would cost more than ``max_cost``; nothing was paid.
+            AmbiguousSubmissionError: It is unknown whether the job was created; submitting again
+                with the same key finds out.
+            FailedUploadException: Some datapoints could not be uploaded; nothing was paid.
+        """
+        audience_id = audience if isinstance(audience, str) else audience.id
+        return await submit(self._transport, spec, audience_id, key=key, max_cost=max_cost)
+
+    async def aclose(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(environment={self._transport.settings.environment!r})"

@@ -1,0 +1,225 @@
+"""One logical task, one paid job.
+
+Every submission reads before it pays. An unknown outcome is resolved by reading, never by sending
+again. What the names mean is decided in :mod:`rapidata_core.policy.submission`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from rapidata_core._async.api.audiences import AsyncAudienceApi
+from rapidata_core._async.api.jobs import AsyncJobApi
+from rapidata_core._async.transport import AsyncTransport
+from rapidata_core._async.upload import define
+from rapidata_core.concurrency import async_sleep
+from rapidata_core.errors import (
+    AmbiguousSubmissionError,
+    RapidataError,
+    ServerError,
+    SubmissionConflictError,
+    TransportError,
+    ValidationError,
+)
+from rapidata_core.jobs import JobSpec
+from rapidata_core.policy.submission import (
+    SETTLE_PAUSES,
+    Identity,
+    check_budget,
+    check_max_cost,
+    fingerprint_in,
+    identify,
+    job_to_adopt,
+)
+from rapidata_core.types import Submission
+from rapidata_core.wire.job import CostAnswer, JobListItem
+
+_log = logging.getLogger("rapidata_core.submit")
+_NOT_PRICED_YET = 409
+_PRICE_PAUSES = (0.2, 0.4, 0.8, 1.5, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
+
+
+async def submit(
+    transport: AsyncTransport,
+    spec: JobSpec,
+    audience_id: str,
+    *,
+    key: str,
+    max_cost: float | None = None,
+) -> Submission:
+    """Get the job of a logical task: the one it has, or a new one.
+
+    Args:
+        transport: Where to.
+        spec: What to ask.
+        audience_id: Whom to ask.
+        key: The identity of the logical task, the same over retries and restarts, another one for
+            other work.
+        max_cost: Refuse to pay more than this, by the platform's estimate.
+
+    Raises:
+        SubmissionConflictError: The key has a job that asks something else.
+        BudgetExceededError: It would cost more than ``max_cost``; nothing was paid.
+        AmbiguousSubmissionError: It is unknown whether the job was created; submitting again with
+            the same key finds out.
+        RapidataError: As the platform's calls raise it.
+    """
+    identity = identify(spec, audience_id, key, transport.settings.namespace)
+    check_max_cost(max_cost)
+    existing = job_to_adopt(await _jobs_of(transport, identity), identity)
+    if existing is not None:
+        _log.info("adopting job %s: this key has it already", existing.job_id)
+        cost = await price(transport, job_id=existing.job_id)
+        return _submission(existing, cost, adopted=True)
+    await AsyncAudienceApi(transport).get(audience_id)
+    definition_id = await _definition_of(transport, identity)
+    if definition_id is None:
+        definition_id = await define(transport, spec, identity.name(spec.name))
+    return await post_job(
+        transport,
+        definition_id=definition_id,
+        audience_id=audience_id,
+        name=identity.name(spec.name),
+        identity=identity,
+        max_cost=max_cost,
+    )
+
+
+async def post_job(
+    transport: AsyncTransport,
+    *,
+    definition_id: str,
+    audience_id: str,
+    name: str,
+    identity: Identity,
+    max_cost: float | None,
+) -> Submission:
+    """Make the paid call once, and know afterwards what it did.
+
+    Raises:
+        BudgetExceededError: See :func:`submit`.
+        AmbiguousSubmissionError: See :func:`submit`.
+    """
+    jobs = AsyncJobApi(transport)
+    revision = await jobs.get_revision(definition_id)
+    cost = await price(transport, definition_id=definition_id)
+    check_budget(cost.estimated_cost, max_cost)
+    try:
+        created = await jobs.create(
+            definition_id=definition_id,
+            audience_id=audience_id,
+            revision_number=revision.revision_number,
+            name=name,
+        )
+    except (TransportError, ServerError) as error:
+        if isinstance(error, TransportError) and not error.sent:
+            raise
+        _log.warning("the answer to POST /job was lost; looking whether the job is there")
+        return _submission(await _find_lost(transport, identity, error), cost, adopted=False)
+    if created.cost_warning is not None:
+        _log.warning(
+            "job %s costs %.2f, but only %.2f is available: it will stop when the money is used up",
+            created.job_id,
+            created.cost_warning.estimated_cost,
+            created.cost_warning.available_balance,
+        )
+    kept = await _settle_race(transport, identity, created.job_id)
+    return Submission(
+        job_id=kept,
+        definition_id=definition_id,
+        audience_id=audience_id,
+        adopted=kept != created.job_id,
+        estimated_cost=cost.estimated_cost,
+    )
+
+
+async def price(
+    transport: AsyncTransport, *, definition_id: str | None = None, job_id: str | None = None
+) -> CostAnswer:
+    """The platform's estimate, for which it needs a moment after an object was created.
+
+    Raises:
+        ServerError: There is no estimate after two minutes.
+    """
+    jobs = AsyncJobApi(transport)
+    for pause in (*_PRICE_PAUSES, None):
+        try:
+            if job_id is not None:
+                return await jobs.cost(job_id)
+            assert definition_id is not None
+            return await jobs.definition_cost(definition_id)
+        except ValidationError as error:
+            if error.status_code != _NOT_PRICED_YET:
+                raise
+            if pause is None:
+                raise ServerError(
+                    f"The platform has no estimate for {job_id or definition_id} after "
+                    f"{sum(_PRICE_PAUSES):.0f} s. Nothing was paid for it; try again later.",
+                    status_code=error.status_code,
+                    trace_id=error.trace_id,
+                ) from None
+            await async_sleep(pause)
+    raise AssertionError("the last round returns or raises")
+
+
+async def _jobs_of(transport: AsyncTransport, identity: Identity) -> list[JobListItem]:
+    """All jobs that carry the key. A failed read raises: it does not mean "nothing there"."""
+    ending = [("name[ends_with]", identity.name_ending)]
+    return list(await AsyncJobApi(transport).list(ending, sort="created_at"))
+
+
+async def _definition_of(transport: AsyncTransport, identity: Identity) -> str | None:
+    """A definition that an earlier attempt left behind, if it asks the same."""
+    ending = [("name[ends_with]", identity.name_ending)]
+    definitions = await AsyncJobApi(transport).list_definitions(ending, size=100)
+    same = (d for d in definitions if fingerprint_in(d.name) == identity.fingerprint)
+    found = next(same, None)
+    return found.definition_id if found else None
+
+
+async def _find_lost(
+    transport: AsyncTransport, identity: Identity, error: RapidataError
+) -> JobListItem:
+    started = time.monotonic()
+    for pause in SETTLE_PAUSES:
+        await async_sleep(pause)
+        found = job_to_adopt(await _jobs_of(transport, identity), identity)
+        if found is not None:
+            return found
+    raise AmbiguousSubmissionError(
+        f"POST /job got no clear answer, and no such job showed up for "
+        f"{time.monotonic() - started:.0f} s. Submit again with the same key: it looks before it "
+        f"pays. The cause: {error.message}",
+        request="POST /job",
+        trace_id=error.trace_id,
+    ) from error
+
+
+async def _settle_race(transport: AsyncTransport, identity: Identity, created: str) -> str:
+    """If another runner created a job for the same key meanwhile, keep the oldest and drop ours."""
+    jobs = await _jobs_of(transport, identity)
+    try:
+        oldest = job_to_adopt(jobs, identity)
+    except SubmissionConflictError as conflict:
+        await _drop(transport, created, conflict.job_id)
+        raise
+    if oldest is None or oldest.job_id == created:
+        return created
+    await _drop(transport, created, oldest.job_id)
+    return oldest.job_id
+
+
+async def _drop(transport: AsyncTransport, ours: str, older: str) -> None:
+    _log.warning("job %s was created at the same time for this key; deleting ours, %s", older, ours)
+    await AsyncJobApi(transport).delete(ours)
+
+
+def _submission(job: JobListItem, cost: CostAnswer, *, adopted: bool) -> Submission:
+    return Submission(
+        job_id=job.job_id,
+        definition_id=job.job_definition_id,
+        audience_id=job.audience_id,
+        adopted=adopted,
+        estimated_cost=cost.estimated_cost,
+    )

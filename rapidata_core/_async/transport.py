@@ -1,0 +1,200 @@
+"""One HTTP call, in all its patience: token, retries by policy, errors that say what to do."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import pydantic
+
+from rapidata_core._async.auth import AsyncTokens
+from rapidata_core.concurrency import async_sleep
+from rapidata_core.config import Settings
+from rapidata_core.errors import AuthenticationError, ServerError, TransportError
+from rapidata_core.http import FAILED, NEVER_SENT, AsyncSessions, Response
+from rapidata_core.policy.answers import error_for
+from rapidata_core.policy.retry import (
+    Call,
+    Failure,
+    RetryPolicy,
+    delay_before_retry,
+    retry_after_seconds,
+)
+from rapidata_core.policy.tokens import Token, read_answer
+from rapidata_core.wire.model import WireModel
+
+Model = TypeVar("Model", bound=WireModel)
+Parameters = Sequence[tuple[str, str]]
+
+
+class AsyncTransport:
+    """Sends requests to the platform's own hosts, and to no other."""
+
+    def __init__(self, settings: Settings, retry: RetryPolicy | None = None) -> None:
+        self.settings = settings
+        self._retry = retry or RetryPolicy()
+        self._sessions = AsyncSessions(settings.ca_file)
+        self._tokens = AsyncTokens(settings, self._fetch_token)
+        self._chance = random.Random()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._sessions.aclose()
+
+    async def read(
+        self, path: str, answer: type[Model], *, about: str, params: Parameters = ()
+    ) -> Model:
+        """``GET`` and parse. See :meth:`send` for the arguments and errors."""
+        return await self.ask("GET", path, answer, call=Call.REPEATABLE, about=about, params=params)
+
+    async def ask(
+        self, method: str, path: str, answer: type[Model], *, call: Call, about: str, **body: Any
+    ) -> Model:
+        """Send and parse the answer. See :meth:`send` for the arguments and errors.
+
+        Raises:
+            ServerError: The answer is not what the contract says. A paid call may have been
+                carried out nevertheless.
+        """
+        content = await self.send(method, path, call=call, about=about, **body)
+        try:
+            return answer.model_validate_json(content)
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise ServerError(
+                f"The platform's answer about {about} is not what its contract says: "
+                f"{field}: {first['msg']}",
+                request=f"{method} {path}",
+            ) from None
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        call: Call,
+        about: str,
+        params: Parameters = (),
+        json: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Send a request until it is answered or patience ends.
+
+        Args:
+            method: HTTP method.
+            path: Path on the API host, starting with a slash.
+            call: What repeating the request would do; decides what is repeated.
+            about: The object in question, in words, for error messages.
+            params: Query parameters, repeated where the platform wants lists.
+            json: Body.
+
+        Returns:
+            The body of the answer.
+
+        Raises:
+            RapidataError: The subclass says what is wrong.
+        """
+        assert path.startswith("/"), path
+        request = f"{method} {path}"
+        refused: str | None = None
+        attempt = 0
+        while True:
+            attempt += 1
+            session = self._sessions.current()
+            token = await self._tokens.get(session, refused)
+            try:
+                answer = await session.client.request(
+                    method,
+                    self.settings.endpoints.api + path,
+                    params=list(params),
+                    json=json,
+                    headers={"Authorization": f"Bearer {token}", "Accept": "*/*"},
+                )
+            except FAILED as error:
+                failure = Failure(sent=not isinstance(error, NEVER_SENT))
+                problem = self._unreachable(error, failure.sent, request, attempt, call)
+            else:
+                if answer.status_code in {200, 202, 204}:
+                    return answer.content
+                if answer.status_code == 401 and refused is None:
+                    # Refused, so not carried out: one more try with a new token is safe even for
+                    # a paid call.
+                    refused = token
+                    attempt -= 1
+                    continue
+                failure = _failure(answer)
+                problem = error_for(
+                    status=answer.status_code,
+                    headers=answer.headers,
+                    body=answer.content,
+                    request=request,
+                    about=about,
+                    environment=self.settings.environment,
+                    attempts=attempt,
+                )
+            delay = delay_before_retry(call, failure, attempt, self._retry, self._chance)
+            if delay is None:
+                raise problem from None
+            await async_sleep(delay)
+
+    async def _fetch_token(self) -> Token:
+        """Ask the token endpoint; asking twice does no harm, so it is repeated like a read."""
+        url = f"{self.settings.endpoints.auth}/connect/token"
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                answer = await self._sessions.current().client.post(
+                    url,
+                    data={"grant_type": "client_credentials", "scope": self.settings.scope},
+                    auth=(self.settings.client_id or "", self.settings.client_secret or ""),
+                )
+            except FAILED as error:
+                failure = Failure(sent=not isinstance(error, NEVER_SENT))
+                problem: Exception = self._unreachable(
+                    error, False, "POST /connect/token", attempt, Call.REPEATABLE
+                )
+            else:
+                failure = _failure(answer)
+                try:
+                    return read_answer(
+                        status=answer.status_code,
+                        content_type=answer.headers.get("content-type", ""),
+                        body=answer.content,
+                        url=url,
+                        client_id=self.settings.client_id,
+                        now=time.time(),
+                    )
+                except (AuthenticationError, ServerError) as error:
+                    problem = error
+            delay = delay_before_retry(Call.REPEATABLE, failure, attempt, self._retry, self._chance)
+            if delay is None:
+                raise problem from None
+            await async_sleep(delay)
+
+    def _unreachable(
+        self, error: Exception, sent: bool, request: str, attempts: int, call: Call
+    ) -> TransportError:
+        where = self.settings.environment
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        if not sent:
+            message = (
+                f"Cannot reach {where!r} ({what}). Check the environment setting, the network and "
+                "the proxy; nothing was sent."
+            )
+        elif call is Call.REPEATABLE:
+            message = f"{where!r} did not answer completely ({what}). Try again later."
+        else:
+            message = (
+                f"{where!r} did not answer completely ({what}), so it is unknown whether the "
+                "request was carried out; it was not sent again."
+            )
+        return TransportError(message, sent=sent, request=request, attempts=attempts)
+
+
+def _failure(answer: Response) -> Failure:
+    asked = retry_after_seconds(answer.headers.get("retry-after"), datetime.now(UTC))
+    return Failure(status=answer.status_code, sent=True, retry_after=asked)

@@ -1,0 +1,84 @@
+"""The results file as a dictionary, and what it says in a form that does not depend on its age."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from rapidata_core.errors import ServerError
+
+if TYPE_CHECKING:
+    import pandas
+
+Entry = dict[str, Any]
+
+
+class RapidataResults(dict[str, Any]):
+    """A job's results, exactly as the platform delivers them, with views on them as tables."""
+
+    def to_pandas(self, split_details: bool = False) -> pandas.DataFrame:
+        """The table of the platform's documents.
+
+        Compare: a row per datapoint, columns ``A_…`` and ``B_…`` per metric. Classification: a
+        row per datapoint and answer option.
+
+        Args:
+            split_details: A row per human answer instead.
+
+        Raises:
+            ValueError: ``split_details`` is set, but the results have no single answers.
+        """
+        from rapidata_core.results.wide import wide_table
+
+        return wide_table(self, split_details=split_details)
+
+    def labels(self) -> pandas.DataFrame:
+        """A row per datapoint; the columns are :data:`rapidata_core.results.tables.LABELS`."""
+        from rapidata_core.results import tables
+
+        return tables.frame(tables.label_rows(self), tables.LABELS)
+
+    def responses(self) -> pandas.DataFrame:
+        """A row per human answer; columns :data:`rapidata_core.results.tables.RESPONSES`."""
+        from rapidata_core.results import tables
+
+        return tables.frame(tables.response_rows(self), tables.RESPONSES)
+
+
+def parse_results(content: bytes, about: str) -> RapidataResults:
+    """Read a results file.
+
+    Args:
+        content: The file.
+        about: Whose results they are, for the error.
+
+    Raises:
+        ServerError: It is no results file.
+    """
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise ServerError(f"The results of {about} are not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ServerError(f"The results of {about} are a {type(document).__name__}, not an object.")
+    return RapidataResults(cast("dict[str, Any]", document))
+
+
+def task_type(results: RapidataResults) -> str:
+    """``Compare``, ``Classification`` or what the platform adds; empty in files that lack it."""
+    info = cast("dict[str, Any]", results.get("info") or {})
+    # Older files say orderType, and some say Classify.
+    named = str(info.get("type") or info.get("orderType") or "")
+    return "Classification" if named == "Classify" else named
+
+
+def entries(results: RapidataResults) -> Iterator[Entry]:
+    """One dictionary per datapoint, in the order of the datapoints.
+
+    Files of the early-stopping pages nest the list one level deeper.
+    """
+    listed: Any = results.get("results") or []
+    if isinstance(listed, dict):
+        listed = cast("dict[str, Any]", listed).get("data") or []
+    return iter(cast("list[Entry]", listed))

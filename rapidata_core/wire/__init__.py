@@ -1,0 +1,1 @@
+"""The platform's JSON as pydantic models: one module per service, no behaviour."""

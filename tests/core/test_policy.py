@@ -1,0 +1,250 @@
+"""Decisions: retrying, polling, budgets, adopting. No network, no clock."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rapidata_core import errors
+from rapidata_core.policy.answers import error_for
+from rapidata_core.policy.polling import PollingPolicy, is_done, obstacle, pause
+from rapidata_core.policy.retry import (
+    Call,
+    Failure,
+    RetryPolicy,
+    delay_before_retry,
+    retry_after_seconds,
+)
+from rapidata_core.policy.submission import Identity, check_budget, check_max_cost, job_to_adopt
+from rapidata_core.policy.tokens import Token, read_answer
+from rapidata_core.types import JobState
+from rapidata_core.wire.job import CostAnswer, JobListItem
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+failures = st.builds(
+    Failure,
+    status=st.none() | st.integers(300, 599),
+    sent=st.booleans(),
+    retry_after=st.none() | st.floats(0, 1000),
+)
+
+
+@given(failure=failures, attempt=st.integers(1, 10))
+def test_a_paid_call_is_never_repeated(failure, attempt):
+    assert delay_before_retry(Call.COSTS, failure, attempt, RetryPolicy(), random.Random()) is None
+
+
+@given(failure=failures, attempt=st.integers(1, 4))
+def test_a_creating_call_is_repeated_only_when_it_was_not_carried_out(failure, attempt):
+    delay = delay_before_retry(Call.CREATES, failure, attempt, RetryPolicy(), random.Random())
+    if delay is not None:
+        assert not failure.sent or failure.status == 429
+
+
+@given(failure=failures, attempt=st.integers(1, 10), call=st.sampled_from(Call))
+def test_delays_are_bounded(failure, attempt, call):
+    policy = RetryPolicy()
+    delay = delay_before_retry(call, failure, attempt, policy, random.Random())
+    if delay is not None:
+        assert attempt < policy.attempts
+        assert 0 <= delay <= max(policy.longest_delay, policy.longest_retry_after)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, None])
+def test_reads_are_repeated_after_passing_failures(status):
+    delay = delay_before_retry(
+        Call.REPEATABLE, Failure(status=status), 1, RetryPolicy(), random.Random()
+    )
+    assert delay is not None
+    assert 0.25 <= delay <= 0.5
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 422])
+def test_reads_are_not_repeated_after_final_answers(status):
+    failure = Failure(status=status)
+    assert delay_before_retry(Call.REPEATABLE, failure, 1, RetryPolicy(), random.Random()) is None
+
+
+def test_retry_after_is_obeyed_up_to_a_point():
+    policy, chance = RetryPolicy(longest_retry_after=10), random.Random()
+    patient = Failure(status=429, retry_after=7)
+    impatient = Failure(status=429, retry_after=11)
+    assert delay_before_retry(Call.REPEATABLE, patient, 1, policy, chance) == 7
+    assert delay_before_retry(Call.REPEATABLE, impatient, 1, policy, chance) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("-4", 0.0),
+        ("soon", None),
+        (format_datetime(NOW + timedelta(seconds=30), usegmt=True), 30.0),
+        (format_datetime(NOW - timedelta(seconds=30), usegmt=True), 0.0),
+    ],
+)
+def test_retry_after_in_all_its_forms(header, seconds):
+    assert retry_after_seconds(header, NOW) == seconds
+
+
+def test_looking_becomes_slower_but_never_stops():
+    policy, chance = PollingPolicy(), random.Random(1)
+    pauses = [pause(waited, policy, chance) for waited in (0, 60, 300, 86400)]
+    assert 0.9 <= pauses[0] <= 1.1
+    assert pauses == sorted(pauses)
+    assert pauses[-1] <= policy.slowest * 1.1
+
+
+@pytest.mark.parametrize("state", [s for s in JobState if s not in {"Completed", "Failed"}])
+def test_states_that_need_somebody_say_who_must_do_what(state):
+    problem = obstacle("job_1", state, None, "ContentFlagged")
+    if state in {"Submitted", "Queued", "Running"}:
+        assert problem is None
+    else:
+        assert isinstance(problem, errors.JobNeedsAttentionError)
+        assert problem.job_id == "job_1"
+        assert "(ContentFlagged)" in str(problem)
+
+
+def test_final_and_unknown_states():
+    assert is_done("Completed")
+    assert not is_done("Failed")
+    assert isinstance(obstacle("j", "Failed", "no answers", None), errors.JobFailedError)
+    assert "no answers" in str(obstacle("j", "Failed", "no answers", None))
+    assert obstacle("j", "SomethingNew", None, None) is None
+
+
+def listed(job_id, created, fingerprint="f" * 16, key="a" * 16):
+    name = Identity(fingerprint, key).name("n")
+    return JobListItem(
+        job_id=job_id,
+        name=name,
+        job_definition_id="d",
+        audience_id="global",
+        state="Running",
+        created_at=NOW + timedelta(seconds=created),
+    )
+
+
+def test_the_oldest_job_is_adopted():
+    jobs = [listed("b", 1), listed("c", 0), listed("a", 1)]
+    assert job_to_adopt(jobs, Identity("f" * 16, "a" * 16)) == jobs[1]
+    assert job_to_adopt(jobs[::-2], Identity("f" * 16, "a" * 16)).job_id == "a"
+    assert job_to_adopt([], Identity("f" * 16, "a" * 16)) is None
+
+
+def test_a_job_that_asks_something_else_is_not_adopted():
+    with pytest.raises(errors.SubmissionConflictError) as caught:
+        job_to_adopt([listed("a", 0, fingerprint="0" * 16)], Identity("f" * 16, "a" * 16))
+    assert (caught.value.job_id, caught.value.found) == ("a", "0" * 16)
+    assert "0" * 16 in str(caught.value)
+    assert "f" * 16 in str(caught.value)
+
+
+def test_budgets():
+    check_budget(10.0, None)
+    check_budget(10.0, 10.0)
+    with pytest.raises(errors.BudgetExceededError, match=r"10\.01.*max_cost=10\.00"):
+        check_budget(10.01, 10.0)
+    for wrong in (-1.0, float("nan")):
+        with pytest.raises(errors.ValidationError):
+            check_max_cost(wrong)
+
+
+@pytest.mark.parametrize("amount", ['"12"', "-1", "true", "null"])
+def test_money_is_read_strictly(amount):
+    with pytest.raises(ValueError, match="estimatedCost"):
+        CostAnswer.model_validate_json(
+            f'{{"estimatedCost": {amount}, "datapointCount": 1, "requiredResponses": 1}}'
+        )
+
+
+def answer(status, document=b"{}", **headers):
+    return error_for(
+        status=status,
+        headers=headers,
+        body=document,
+        request="GET /job/x",
+        about="job 'x'",
+        environment="rapidata.ai",
+        attempts=2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, errors.AuthenticationError),
+        (403, errors.AuthenticationError),
+        (404, errors.NotFoundError),
+        (400, errors.ValidationError),
+        (422, errors.ValidationError),
+        (429, errors.RateLimitedError),
+        (302, errors.ServerError),
+        (500, errors.ServerError),
+        (418, errors.ServerError),
+    ],
+)
+def test_each_status_has_its_error(status, kind):
+    error = answer(status)
+    assert type(error) is kind
+    assert error.status_code == status
+    assert "GET /job/x" in str(error)
+    assert "2 attempts" in str(error)
+
+
+def test_errors_carry_what_the_platform_says():
+    problem = b'{"title": "Bad", "detail": "Too old", "traceId": "t-body", "errors": {"a": ["b"]}}'
+    assert answer(404, problem).trace_id == "t-body"
+    assert "Too old" in str(answer(404, problem))
+    assert answer(500, problem, **{"x-trace-id": "t-head"}).trace_id == "t-head"
+    assert answer(400, problem).problems == ["a: b"]
+    assert answer(400, b"<html>").problems == ["the platform answered 400"]
+
+
+def token(status=200, body=b"", content_type="application/json"):
+    return read_answer(
+        status=status,
+        content_type=content_type,
+        body=body,
+        url="https://auth.rapidata.ai/connect/token",
+        client_id="me",
+        now=1000.0,
+    )
+
+
+def test_tokens_are_renewed_before_they_expire():
+    hour = token(body=b'{"access_token": "s", "expires_in": 3600}')
+    assert (hour.expires_at, hour.renew_at) == (4600.0, 4540.0)
+    # A short-lived token must not be renewed before every call.
+    assert Token.living("s", 50, 1000.0).renew_at == 1040.0
+    assert token(body=b'{"access_token": "s"}').expires_at == 4600.0
+    assert "s'" not in repr(hour)
+
+
+@pytest.mark.parametrize(
+    ("answered", "message"),
+    [
+        ({"status": 401, "body": b'{"error": "invalid_client"}'}, "refused client id 'me'"),
+        ({"status": 400, "body": b'{"error": "invalid_client"}'}, "refused client id 'me'"),
+        ({"status": 400, "body": b'{"error": "invalid_scope"}'}, r"no token \(invalid_scope\)"),
+        ({"status": 404, "body": b"<html>"}, "Is the environment right"),
+        ({"body": b"<html>", "content_type": "text/html"}, "answered text/html that is no token"),
+        ({"body": b'{"access_token": ""}'}, "that is no token"),
+        ({"body": b"[]"}, "that is no token"),
+    ],
+)
+def test_what_is_no_token(answered, message):
+    with pytest.raises(errors.AuthenticationError, match=message):
+        token(**answered)
+
+
+def test_a_failing_token_endpoint_is_no_matter_of_credentials():
+    with pytest.raises(errors.ServerError):
+        token(status=503)
