@@ -52,8 +52,10 @@ class Endpoints:
             raise ValidationError(
                 "environment",
                 [
-                    f"{environment!r} would send credentials unencrypted over the network; use "
-                    + "https:// (the sandbox has --tls)"
+                    (
+                        f"{environment!r} would send credentials unencrypted over the network; use "
+                        "https:// (the sandbox has --tls)"
+                    )
                 ],
             )
         base = environment.rstrip("/")
@@ -72,8 +74,10 @@ def _require(holds: bool, environment: str) -> None:
         raise ValidationError(
             "environment",
             [
-                f"{environment!r} is neither a domain such as {DEFAULT_ENVIRONMENT!r} "
-                + "nor a base URL such as 'http://127.0.0.1:8080'"
+                (
+                    f"{environment!r} is neither a domain such as {DEFAULT_ENVIRONMENT!r} "
+                    "nor a base URL such as 'http://127.0.0.1:8080'"
+                )
             ],
         )
 
@@ -197,7 +201,9 @@ def _stored_credentials(
         raise ValidationError(
             "credential file",
             [
-                f"{path} has no client_id and client_secret for {auth_url}; "
-                + "log in again or delete it"
+                (
+                    f"{path} has no client_id and client_secret for {auth_url}; "
+                    "log in again or delete it"
+                )
             ],
         ) from None

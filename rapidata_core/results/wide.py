@@ -34,13 +34,20 @@ def wide_table(results: RapidataResults, *, split_details: bool) -> pandas.DataF
     for entry in listed:
         if kind == "Compare":
             facts = _compare_facts(entry)
-        elif kind == "Classification" and not split_details:
+        elif kind != "Classification":
+            facts = dict(_flat(_without_details(entry)))
+        elif split_details:
+            # Metrics stay whole: a column per option would be a column per value of the data.
+            facts = _without_details(entry)
+        else:
             rows.extend(_option_rows(entry))
             continue
-        else:
-            facts = dict(_flat({k: v for k, v in entry.items() if k != _DETAILS}))
         rows.extend(_detail_rows(facts, entry) if split_details else [facts])
     return pandas.DataFrame(rows)
+
+
+def _without_details(entry: Entry) -> Entry:
+    return {key: value for key, value in entry.items() if key != _DETAILS}
 
 
 def _detail_rows(facts: Entry, entry: Entry) -> Iterator[Entry]:

@@ -1,0 +1,91 @@
+"""The sandbox's own endpoints: reset, clock, ledger, journal, faults."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from rapidata_core.sandbox.api import audiences, billing
+from rapidata_core.sandbox.api.call import Call, Endpoint
+from rapidata_core.sandbox.clock import rfc3339
+from rapidata_core.sandbox.faults import FaultPlan
+from rapidata_core.sandbox.journal import Journal
+from rapidata_core.sandbox.problems import Problem
+
+_MAX_JUMP = 100 * 365 * 86_400
+
+
+class Control:
+    """What is shared with the gateway."""
+
+    def __init__(self, faults: FaultPlan, journal: Journal) -> None:
+        self.faults = faults
+        self.journal = journal
+
+    def reset(self, call: Call) -> Any:
+        """``POST /_sandbox/reset``: everything back to the start."""
+        call.store.reset()
+        audiences.add_given_audiences(call.store)
+        self.faults.clear()
+        self.journal.clear()
+        return {"now": rfc3339(call.store.clock.now())}
+
+    def requests(self, _call: Call) -> Any:
+        """``GET /_sandbox/requests``: the journal, oldest first."""
+        return {"requests": self.journal.json()}
+
+    def plan_faults(self, call: Call) -> Any:
+        """``POST /_sandbox/faults``: a list of faults to add."""
+        try:
+            wanted: Any = json.loads(call.raw_body)
+        except ValueError as error:
+            raise Problem(400, "The body is not valid JSON.", str(error)) from error
+        if not isinstance(wanted, list):
+            raise Problem(400, "The body is not a list of faults.")
+        faults = cast(list[Any], wanted)
+        if not all(isinstance(one, dict) for one in faults):
+            raise Problem(400, "The body is not a list of faults.")
+        return {"planned": self.faults.plan(faults)}
+
+    def clear_faults(self, _call: Call) -> None:
+        """``DELETE /_sandbox/faults``."""
+        self.faults.clear()
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """All of them; they need no token, because the server listens on the loopback only."""
+        return (
+            Endpoint("GET", "/_sandbox/health", health, open=True),
+            Endpoint("POST", "/_sandbox/reset", self.reset, open=True),
+            Endpoint("GET", "/_sandbox/clock", read_clock, open=True),
+            Endpoint("POST", "/_sandbox/clock", advance_clock, open=True),
+            Endpoint("GET", "/_sandbox/ledger", read_ledger, open=True),
+            Endpoint("GET", "/_sandbox/requests", self.requests, open=True),
+            Endpoint("POST", "/_sandbox/faults", self.plan_faults, open=True),
+            Endpoint("DELETE", "/_sandbox/faults", self.clear_faults, open=True),
+        )
+
+
+def health(call: Call) -> Any:
+    """``GET /_sandbox/health``."""
+    return {"status": "ok", "now": rfc3339(call.now), "seed": call.store.seed}
+
+
+def read_clock(call: Call) -> Any:
+    """``GET /_sandbox/clock``."""
+    return {"now": rfc3339(call.now), "speed": call.store.speed}
+
+
+def advance_clock(call: Call) -> Any:
+    """``POST /_sandbox/clock``: jumps ahead."""
+    fields = call.fields()
+    seconds = fields.number("advance_seconds")
+    if not 0 <= seconds <= _MAX_JUMP:
+        fields.wrong("advance_seconds", "The clock only goes forward, by a hundred years at most.")
+    fields.check()
+    call.store.set_anchor(call.store.clock.advance(seconds))
+    return {"now": rfc3339(call.store.clock.now()), "speed": call.store.speed}
+
+
+def read_ledger(call: Call) -> Any:
+    """``GET /_sandbox/ledger``."""
+    return billing.statement(call.store)

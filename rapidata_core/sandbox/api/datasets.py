@@ -1,0 +1,295 @@
+"""Datasets and their datapoints, written in either dialect, kept as segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+
+from rapidata_core.sandbox.api import assets as asset_service
+from rapidata_core.sandbox.api.call import Call, Endpoint, Fields, JsonObject
+from rapidata_core.sandbox.listing import Field, Listing, page_of
+from rapidata_core.sandbox.problems import invalid, missing
+from rapidata_core.sandbox.results import Asset
+from rapidata_core.sandbox.store import Store, datapoints, datasets
+
+MAX_CONTEXT = 400
+
+_DEFAULT_SCHEMA: list[JsonObject] = [
+    {"key": "asset", "kind": "Asset", "label": "Asset", "required": True},
+    {
+        "key": "context",
+        "kind": "Text",
+        "label": "Context",
+        "required": False,
+        "maxLength": MAX_CONTEXT,
+    },
+    {"key": "context_asset", "kind": "Asset", "label": "Context asset", "required": False},
+]
+_CONTENT = {"Text": "text", "Asset": "asset", "OptionList": "options"}
+"""Which member of a segment holds its content."""
+
+
+def find(store: Store, dataset_id: str) -> Row[Any] | None:
+    """A dataset's row."""
+    return store.one(select(datasets).where(datasets.c.id == dataset_id))
+
+
+def create_dataset(call: Call) -> Any:
+    """``POST /dataset``."""
+    fields = call.fields()
+    name = fields.text("name")
+    schema = fields.optional_objects("schema")
+    for definition in schema:
+        if definition.get("kind") not in _CONTENT or not isinstance(definition.get("key"), str):
+            fields.wrong("schema", f"{definition} is not a segment definition.")
+    if schema and not any(_is_required_asset(definition) for definition in schema):
+        fields.wrong("schema", "The schema has no required asset segment with the key asset.")
+    fields.check()
+    dataset_id = call.store.next_id("dataset")
+    call.store.add(
+        datasets,
+        id=dataset_id,
+        name=name,
+        segment_schema=schema or _DEFAULT_SCHEMA,
+        created_at=call.now,
+    )
+    return {"datasetId": dataset_id}
+
+
+def rename_dataset(call: Call) -> None:
+    """``PATCH /dataset/{id}/name``."""
+    dataset = _required(call)
+    fields = call.fields()
+    name = fields.text("name")
+    fields.check()
+    call.store.write(update(datasets).where(datasets.c.id == dataset.id).values(name=name))
+
+
+def get_dataset(call: Call) -> Any:
+    """``GET /dataset/{id}``."""
+    dataset = _required(call)
+    return {"name": dataset.name, "schema": dataset.segment_schema}
+
+
+def get_progress(call: Call) -> Any:
+    """``GET /dataset/{id}/progress``."""
+    dataset = _required(call)
+    wanted = select(func.count()).where(datapoints.c.dataset_id == dataset.id)
+    total = call.store.number(wanted)
+    return {"total": total, "ready": total, "pending": 0, "failed": 0}
+
+
+def create_datapoint(call: Call) -> Any:
+    """``POST /dataset/{id}/datapoint``."""
+    dataset = _required(call)
+    fields = call.fields()
+    segments = fields.optional_objects("segments") or _legacy_segments(fields)
+    sort_index = fields.optional_whole("sortIndex")
+    group = fields.optional_text("group")
+    metadata = fields.optional_object("privateMetadata")
+    _check_segments(call.store, fields, dataset.segment_schema, segments)
+    fields.check()
+    datapoint_id = call.store.next_id("datapoint")
+    call.store.add(
+        datapoints,
+        id=datapoint_id,
+        dataset_id=dataset.id,
+        segments=segments,
+        sort_index=sort_index,
+        group_name=group,
+        private_metadata=metadata,
+        created_at=call.now,
+    )
+    return {"datapointId": datapoint_id}
+
+
+def list_datapoints(call: Call) -> Any:
+    """``GET /dataset/{id}/datapoints``; in the intended order unless sorted otherwise."""
+    dataset = _required(call)
+    columns = datapoints.c
+    listing = Listing(
+        rows=select(datapoints).where(columns.dataset_id == dataset.id),
+        order=(columns.sort_index, columns.seq),
+        fields={"id": Field(columns.id), "created_at": Field(columns.created_at, "time")},
+        sorts={"id": columns.id, "created_at": columns.created_at},
+    )
+    return page_of(call.store, listing, call.query, lambda row: _datapoint(call.store, row))
+
+
+def shorten_contexts(call: Call) -> Any:
+    """``POST /datasets/shorten-context``: cuts at a word instead of asking a model."""
+    fields = call.fields()
+    items = fields.optional_objects("items")
+    contexts = [item.get("context") for item in items]
+    if not all(isinstance(context, str) for context in contexts):
+        fields.wrong("items", "Every item needs a context.")
+    fields.check()
+    return {"items": [{"shortenedContext": _shorten(str(context))} for context in contexts]}
+
+
+def _required(call: Call) -> Row[Any]:
+    dataset_id = call.path["dataset_id"]
+    dataset = find(call.store, dataset_id)
+    if dataset is None:
+        raise missing("Dataset", dataset_id)
+    return dataset
+
+
+def _is_required_asset(definition: Mapping[str, Any]) -> bool:
+    return (
+        definition.get("key") == "asset"
+        and definition.get("kind") == "Asset"
+        and bool(definition.get("required"))
+    )
+
+
+def _legacy_segments(fields: Fields) -> list[JsonObject]:
+    """The segments that the older dialect's separate fields stand for."""
+    segments: list[JsonObject] = []
+    asset = fields.optional_object("asset")
+    context = fields.optional_text("context")
+    context_asset = fields.optional_object("contextAsset")
+    if asset is not None:
+        segments.append({"key": "asset", "kind": "Asset", "asset": asset})
+    if context is not None:
+        segments.append({"key": "context", "kind": "Text", "text": context})
+    if context_asset is not None:
+        segments.append({"key": "context_asset", "kind": "Asset", "asset": context_asset})
+    return segments
+
+
+def _check_segments(
+    store: Store,
+    fields: Fields,
+    schema: Sequence[Mapping[str, Any]],
+    segments: Sequence[Mapping[str, Any]],
+) -> None:
+    known = {definition["key"]: definition for definition in schema}
+    given = {segment.get("key") for segment in segments}
+    for segment in segments:
+        key = segment.get("key")
+        definition = known.get(key) if isinstance(key, str) else None
+        if definition is None:
+            fields.wrong("segments", f"{key} is not a segment of the dataset.")
+        else:
+            _check_segment(store, fields, definition, segment)
+    for key, definition in known.items():
+        if definition.get("required") and key not in given:
+            fields.wrong(key, f"The segment {key} is required.")
+
+
+def _check_segment(
+    store: Store, fields: Fields, definition: Mapping[str, Any], segment: Mapping[str, Any]
+) -> None:
+    key, kind = definition["key"], definition["kind"]
+    content = segment.get(_CONTENT[kind])
+    if segment.get("kind") != kind or content is None:
+        fields.wrong(key, f"The segment {key} must be of the kind {kind}, in {_CONTENT[kind]}.")
+    elif kind == "Text":
+        _check_text(fields, key, content, definition.get("maxLength"))
+    elif kind == "Asset":
+        _check_asset(store, fields, key, content)
+    elif not _are_options(content):
+        fields.wrong(key, "options is a list of at least one {label, value}.")
+
+
+def _check_text(fields: Fields, key: str, content: Any, limit: int | None) -> None:
+    if not isinstance(content, str) or not content:
+        fields.wrong(key, f"The text of {key} must not be empty.")
+    elif limit is not None and len(content) > limit:
+        fields.wrong(key, f"{key} has {len(content)} characters; at most {limit} are allowed.")
+
+
+def _check_asset(store: Store, fields: Fields, key: str, content: Any) -> None:
+    match content:
+        case {"_t": "TextAssetInput", "text": str(text)} if text:
+            return
+        case {"_t": "ExistingAssetInput", "name": str(name)}:
+            if asset_service.find(store, name) is None:
+                fields.wrong(key, f"No uploaded file has the name {name}.")
+        case {"_t": "MultiAssetInput", "assets": [_, *_] as parts}:
+            for part in parts:
+                _check_asset(store, fields, key, part)
+        case _:
+            fields.wrong(key, f"{key} is not an asset.")
+
+
+def _are_options(content: Any) -> bool:
+    match content:
+        case [_, *_] as options:
+            return all(_is_option(option) for option in options)
+        case _:
+            return False
+
+
+def _is_option(option: Any) -> bool:
+    match option:
+        case {"label": str(), "value": str(value)}:
+            return bool(value)
+        case _:
+            return False
+
+
+def _datapoint(store: Store, row: Row[Any]) -> JsonObject:
+    return {
+        "id": row.id,
+        "datasetId": row.dataset_id,
+        "segments": [_segment(store, segment) for segment in row.segments],
+    }
+
+
+def _segment(store: Store, segment: Mapping[str, Any]) -> JsonObject:
+    return {
+        "key": segment["key"],
+        "kind": segment["kind"],
+        "originalText": segment.get("text"),
+        "englishText": segment.get("text"),
+        "asset": None if segment.get("asset") is None else _asset(store, segment["asset"]),
+        "options": segment.get("options"),
+    }
+
+
+def _asset(store: Store, asset: Mapping[str, Any]) -> JsonObject:
+    if asset["_t"] == "MultiAssetInput":
+        parts = [_asset(store, part) for part in asset["assets"]]
+        return {
+            "_t": "MultiAsset",
+            "assets": parts,
+            "metadata": {},
+            "identifier": "+".join(part["identifier"] for part in parts),
+        }
+    if asset["_t"] == "TextAssetInput":
+        return {
+            "_t": "TextAsset",
+            "text": asset["text"],
+            "metadata": {},
+            "identifier": asset["text"],
+        }
+    return asset_service.output(existing(store, asset["name"]))
+
+
+def existing(store: Store, file_name: str) -> Asset:
+    """An asset that a datapoint refers to; it was checked when the datapoint was created."""
+    asset = asset_service.find(store, file_name)
+    if asset is None:
+        raise invalid({"asset": [f"No uploaded file has the name {file_name}."]})
+    return asset
+
+
+def _shorten(context: str) -> str:
+    if len(context) <= MAX_CONTEXT:
+        return context
+    return context[:MAX_CONTEXT].rpartition(" ")[0] or context[:MAX_CONTEXT]
+
+
+ENDPOINTS = (
+    Endpoint("POST", "/dataset", create_dataset),
+    Endpoint("POST", "/datasets/shorten-context", shorten_contexts),
+    Endpoint("GET", "/dataset/{dataset_id}", get_dataset),
+    Endpoint("PATCH", "/dataset/{dataset_id}/name", rename_dataset),
+    Endpoint("GET", "/dataset/{dataset_id}/progress", get_progress),
+    Endpoint("POST", "/dataset/{dataset_id}/datapoint", create_datapoint),
+    Endpoint("GET", "/dataset/{dataset_id}/datapoints", list_datapoints),
+)
