@@ -1,7 +1,8 @@
 """What the client costs beside the vendor's SDK: one JSON line per figure.
 
 Both run in fresh processes, ours in ``.venv`` and the vendor's in ``.venv-contract``, against the
-same sandbox over TLS. A figure is the median of the runs; ``ratio`` is ours / peer, lower is better.
+same sandbox over TLS. A figure is the median of the runs; ``ratio`` is ours / peer: lower is
+better.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def main() -> None:
         runs = {"import": IMPORT, "call": FIRST_CALL}
         results = {(what, side): [] for what in runs for side in SIDES}
         for _ in range(RUNS):
-            for what, side in results:
-                results[what, side].append(measure(runs[what], side, environ))
+            for (what, side), measured in results.items():
+                measured.append(measure(runs[what], side, environ))
 
     def all_of(what: str, field: str) -> dict[str, list[float]]:
         return {side: [run[field] for run in results[what, side]] for side in SIDES}

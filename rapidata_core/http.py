@@ -15,7 +15,7 @@ import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 if TYPE_CHECKING:
     import httpx
@@ -89,11 +89,18 @@ class Session:
     """An HTTP client and a lock, both bound to one process."""
 
     def __init__(self, ca_file: str | None) -> None:
-        self.pid = os.getpid()
         self.client = httpx.Client(
             verify=tls_context(ca_file), timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False
         )
         self.lock = threading.Lock()
+        # A client that nobody closes, as in most scripts, leaves no open sockets behind.
+        finalize(self, _close, self.client, os.getpid())
+
+
+def _close(client: httpx.Client, pid: int) -> None:
+    # A child must not speak on connections that belong to its parent, not even to say goodbye.
+    if pid == os.getpid():
+        client.close()
 
 
 class Sessions:
@@ -105,22 +112,18 @@ class Sessions:
 
     def __init__(self, ca_file: str | None) -> None:
         self._ca_file = ca_file
-        self._session: Session | None = None
-        # Kept, never closed: closing would speak on connections that belong to the parent.
-        self._inherited: list[Session] = []
+        # Inherited sessions stay in here, unused. No lock guards it: it could be held at a fork.
+        self._by_process: dict[int, Session] = {}
 
     def current(self) -> Session:
         """This process's session."""
-        session = self._session
-        if session is not None and session.pid == os.getpid():
-            return session
-        if session is not None:
-            self._inherited.append(session)
-        self._session = session = Session(self._ca_file)
-        return session
+        pid = os.getpid()
+        session = self._by_process.get(pid)
+        # Of threads that come here together, setdefault lets one win.
+        return session or self._by_process.setdefault(pid, Session(self._ca_file))
 
     def close(self) -> None:
         """Close this process's session; the next request opens a new one."""
-        session, self._session = self._session, None
-        if session is not None and session.pid == os.getpid():
+        session = self._by_process.pop(os.getpid(), None)
+        if session is not None:
             session.client.close()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 from rapidata_core._async.audiences import AsyncAudiences, AsyncRapidataAudience
 from rapidata_core._async.jobs import AsyncJobs
 from rapidata_core._async.submit import submit
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.config import Settings
-from rapidata_core.jobs import JobSpec
+from rapidata_core.jobs import JobSpec, parse_job
 from rapidata_core.policy.retry import RetryPolicy
 from rapidata_core.types import Submission
 
@@ -69,7 +70,7 @@ class AsyncRapidataClient:
 
     async def submit(
         self,
-        spec: JobSpec,
+        spec: JobSpec | Mapping[str, Any] | str,
         audience: AsyncRapidataAudience | str,
         *,
         key: str,
@@ -78,7 +79,7 @@ class AsyncRapidataClient:
         """Get the one paid job of a logical task: the one that it has already, or a new one.
 
         Args:
-            spec: What to ask.
+            spec: What to ask: a job spec, or what :func:`rapidata_core.parse_job` reads.
             audience: Whom to ask; an audience or its id.
             key: The identity of the logical task, the same over retries, restarts and machines.
             max_cost: Refuse to pay more than this, by the platform's estimate.
@@ -91,7 +92,9 @@ class AsyncRapidataClient:
             FailedUploadException: Some datapoints could not be uploaded; nothing was paid.
         """
         audience_id = audience if isinstance(audience, str) else audience.id
-        return await submit(self._transport, spec, audience_id, key=key, max_cost=max_cost)
+        return await submit(
+            self._transport, parse_job(spec), audience_id, key=key, max_cost=max_cost
+        )
 
     async def aclose(self) -> None:
         """Close the connections; the next call opens new ones."""

@@ -6,12 +6,12 @@ import os
 import sys
 import webbrowser
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
 
 from rapidata_core._async.api.jobs import AsyncJobApi
-from rapidata_core._async.submit import post_job, price
+from rapidata_core._async.submit import pay, price
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.upload import define
 from rapidata_core._async.watch import look, wait
@@ -66,7 +66,7 @@ class AsyncRapidataJob:
         name: Its name for people.
         definition_id: What is asked.
         audience_id: Who is asked.
-        created_at: When it was created.
+        created_at: When it was created; by our clock for a job that was just assigned.
     """
 
     def __init__(
@@ -322,15 +322,17 @@ class AsyncJobs:
         To pay once for a task that may run again, use ``client.submit`` with a key.
         """
         identity = Identity(fingerprint=uuid4().hex[:16], key=uuid4().hex[:16])
-        submission = await post_job(
+        name = identity.name(definition.name)
+        paid = await pay(self._transport, definition.id, audience_id, identity, name)
+        # Nothing is asked after the payment: a failure now would lose the job's id.
+        return AsyncRapidataJob(
             self._transport,
+            job_id=paid.job_id,
+            name=name,
             definition_id=definition.id,
             audience_id=audience_id,
-            name=identity.name(definition.name),
-            identity=identity,
-            max_cost=None,
+            created_at=datetime.now(UTC),
         )
-        return await self.get_job_by_id(submission.job_id)
 
 
 def _estimate(answer: CostAnswer) -> CostEstimate:

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import os
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 from rapidata_core._sync.audiences import Audiences, RapidataAudience
 from rapidata_core._sync.jobs import Jobs
 from rapidata_core._sync.submit import submit
 from rapidata_core._sync.transport import Transport
 from rapidata_core.config import Settings
-from rapidata_core.jobs import JobSpec
+from rapidata_core.jobs import JobSpec, parse_job
 from rapidata_core.policy.retry import RetryPolicy
 from rapidata_core.types import Submission
 
@@ -70,7 +71,7 @@ class RapidataClient:
 
     def submit(
         self,
-        spec: JobSpec,
+        spec: JobSpec | Mapping[str, Any] | str,
         audience: RapidataAudience | str,
         *,
         key: str,
@@ -79,7 +80,7 @@ class RapidataClient:
         """Get the one paid job of a logical task: the one that it has already, or a new one.
 
         Args:
-            spec: What to ask.
+            spec: What to ask: a job spec, or what :func:`rapidata_core.parse_job` reads.
             audience: Whom to ask; an audience or its id.
             key: The identity of the logical task, the same over retries, restarts and machines.
             max_cost: Refuse to pay more than this, by the platform's estimate.
@@ -92,7 +93,9 @@ class RapidataClient:
             FailedUploadException: Some datapoints could not be uploaded; nothing was paid.
         """
         audience_id = audience if isinstance(audience, str) else audience.id
-        return submit(self._transport, spec, audience_id, key=key, max_cost=max_cost)
+        return submit(
+            self._transport, parse_job(spec), audience_id, key=key, max_cost=max_cost
+        )
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""

@@ -7,12 +7,12 @@ import os
 import sys
 import webbrowser
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
 
 from rapidata_core._sync.api.jobs import JobApi
-from rapidata_core._sync.submit import post_job, price
+from rapidata_core._sync.submit import pay, price
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.upload import define
 from rapidata_core._sync.watch import look, wait
@@ -67,7 +67,7 @@ class RapidataJob:
         name: Its name for people.
         definition_id: What is asked.
         audience_id: Who is asked.
-        created_at: When it was created.
+        created_at: When it was created; by our clock for a job that was just assigned.
     """
 
     def __init__(
@@ -323,15 +323,17 @@ class Jobs:
         To pay once for a task that may run again, use ``client.submit`` with a key.
         """
         identity = Identity(fingerprint=uuid4().hex[:16], key=uuid4().hex[:16])
-        submission = post_job(
+        name = identity.name(definition.name)
+        paid = pay(self._transport, definition.id, audience_id, identity, name)
+        # Nothing is asked after the payment: a failure now would lose the job's id.
+        return RapidataJob(
             self._transport,
+            job_id=paid.job_id,
+            name=name,
             definition_id=definition.id,
             audience_id=audience_id,
-            name=identity.name(definition.name),
-            identity=identity,
-            max_cost=None,
+            created_at=datetime.now(UTC),
         )
-        return self.get_job_by_id(submission.job_id)
 
 
 def _estimate(answer: CostAnswer) -> CostEstimate:

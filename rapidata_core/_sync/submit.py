@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
 from rapidata_core._sync.api.audiences import AudienceApi
 from rapidata_core._sync.api.jobs import JobApi
@@ -74,29 +75,32 @@ def submit(
         cost = price(transport, job_id=existing.job_id)
         return _submission(existing, cost, adopted=True)
     AudienceApi(transport).get(audience_id)
+    name = identity.name(spec.name)
     definition_id = _definition_of(transport, identity)
     if definition_id is None:
-        definition_id = define(transport, spec, identity.name(spec.name))
-    return post_job(
-        transport,
-        definition_id=definition_id,
-        audience_id=audience_id,
-        name=identity.name(spec.name),
-        identity=identity,
-        max_cost=max_cost,
-    )
+        definition_id = define(transport, spec, name)
+    paid = pay(transport, definition_id, audience_id, identity, name, max_cost)
+    kept = _settle_race(transport, identity, paid.job_id)
+    return replace(paid, job_id=kept, adopted=kept != paid.job_id)
 
 
-def post_job(
+def pay(
     transport: Transport,
-    *,
     definition_id: str,
     audience_id: str,
-    name: str,
     identity: Identity,
-    max_cost: float | None,
+    name: str,
+    max_cost: float | None = None,
 ) -> Submission:
     """Make the paid call once, and know afterwards what it did.
+
+    Args:
+        transport: Where to.
+        definition_id: What to ask.
+        audience_id: Whom to ask.
+        identity: By which the job is found should the answer be lost.
+        name: The job's name; it ends in the identity.
+        max_cost: See :func:`submit`.
 
     Raises:
         BudgetExceededError: See :func:`submit`.
@@ -125,12 +129,11 @@ def post_job(
             created.cost_warning.estimated_cost,
             created.cost_warning.available_balance,
         )
-    kept = _settle_race(transport, identity, created.job_id)
     return Submission(
-        job_id=kept,
+        job_id=created.job_id,
         definition_id=definition_id,
         audience_id=audience_id,
-        adopted=kept != created.job_id,
+        adopted=False,
         estimated_cost=cost.estimated_cost,
     )
 

@@ -54,10 +54,11 @@ def identify(spec: JobSpec, audience_id: str, key: str, namespace: str) -> Ident
     """Give a logical task its identity.
 
     Raises:
-        ValidationError: The key is blank; every blank key would be the same task.
+        ValidationError: The key or the audience is blank; every blank key would be the same task.
     """
-    if not key.strip():
-        raise ValidationError("key", ["must not be blank; it is the identity of the logical task"])
+    for argument, text in (("key", key), ("audience", audience_id)):
+        if not isinstance(text, str) or not text.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValidationError(argument, [f"must be non-blank text, not {text!r}"])
     content = spec.model_dump_json(exclude_defaults=True, exclude={"name"})
     return Identity(
         fingerprint=_digest(spec.type, audience_id, content), key=_digest(namespace, key)
@@ -113,7 +114,10 @@ def check_max_cost(max_cost: float | None) -> None:
     Raises:
         ValidationError: It is negative or not a number.
     """
-    if max_cost is not None and not max_cost >= 0:
+    if max_cost is None:
+        return
+    is_number = isinstance(max_cost, (int, float)) and not isinstance(max_cost, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not is_number or not max_cost >= 0:
         raise ValidationError("max_cost", [f"must be a number of at least 0, not {max_cost!r}"])
 
 

@@ -152,7 +152,7 @@ def test_budgets():
     check_budget(10.0, 10.0)
     with pytest.raises(errors.BudgetExceededError, match=r"10\.01.*max_cost=10\.00"):
         check_budget(10.01, 10.0)
-    for wrong in (-1.0, float("nan")):
+    for wrong in (-1.0, float("nan"), "5", True):
         with pytest.raises(errors.ValidationError):
             check_max_cost(wrong)
 

@@ -120,6 +120,9 @@ async def test_too_expensive(client, rapidata_sandbox):
     [
         ({"audience": "nobody", "key": "k"}, errors.NotFoundError),
         ({"audience": "global", "key": ""}, errors.ValidationError),
+        ({"audience": "global", "key": None}, errors.ValidationError),
+        ({"audience": " ", "key": "k"}, errors.ValidationError),
+        ({"audience": "global", "key": "k", "max_cost": "5"}, errors.ValidationError),
         ({"audience": "global", "key": "k", "max_cost": -1}, errors.ValidationError),
     ],
 )
