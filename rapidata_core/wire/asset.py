@@ -15,9 +15,6 @@ class BatchStatus(WireModel):
     """``GET /asset/batch-upload/status``: all batches of one correlation id together."""
 
     status: str
-    total_count: int = 0
-    completed_count: int = 0
-    failed_count: int = 0
     completed_batches: list[str] = []
 
 

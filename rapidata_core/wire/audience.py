@@ -10,10 +10,3 @@ class AudienceAnswer(WireModel):
 
     id: str
     name: str
-    status: str | None = None
-
-
-class UserMetrics(WireModel):
-    """``GET /audience/{id}/user-metrics``: labelers per state; empty for curated audiences."""
-
-    users_per_state: dict[str, int] = {}

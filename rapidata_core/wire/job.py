@@ -24,8 +24,6 @@ class DefinitionAnswer(WireModel):
 
     definition_id: str
     name: str
-    definition_type: str | None = None
-    created_at: datetime | None = None
 
 
 class RevisionAnswer(WireModel):
@@ -33,8 +31,6 @@ class RevisionAnswer(WireModel):
 
     definition_id: str
     revision_number: int
-    state: str | None = None
-    dataset_id: str | None = None
 
 
 class CostAnswer(WireModel):
@@ -70,7 +66,6 @@ class JobListItem(WireModel):
     audience_id: str
     state: str
     created_at: datetime
-    revision_number: int | None = None
     progress: float | None = None
 
 
@@ -83,7 +78,6 @@ class JobAnswer(WireModel):
     audience_id: str
     state: str
     created_at: datetime
-    completed_at: datetime | None = None
     failure_message: str | None = None
     review_reason: str | None = None
 
@@ -92,7 +86,3 @@ class ProgressAnswer(WireModel):
     """``GET /job/{id}/progress``."""
 
     completion_percentage: float = 0.0
-    total: int = 0
-    completed: int = 0
-    state: str | None = None
-    response_count: int = 0

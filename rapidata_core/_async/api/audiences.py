@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.http import segment
-from rapidata_core.wire.audience import AudienceAnswer, UserMetrics
+from rapidata_core.wire.audience import AudienceAnswer
 
 
 class AsyncAudienceApi:
@@ -17,12 +17,4 @@ class AsyncAudienceApi:
         """``GET /audience/{id}``"""
         return await self._transport.read(
             f"/audience/{segment(audience_id)}", AudienceAnswer, about=f"audience {audience_id!r}"
-        )
-
-    async def user_metrics(self, audience_id: str) -> UserMetrics:
-        """``GET /audience/{id}/user-metrics``"""
-        return await self._transport.read(
-            f"/audience/{segment(audience_id)}/user-metrics",
-            UserMetrics,
-            about=f"audience {audience_id!r}",
         )

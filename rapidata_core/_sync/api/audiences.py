@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from rapidata_core._sync.transport import Transport
 from rapidata_core.http import segment
-from rapidata_core.wire.audience import AudienceAnswer, UserMetrics
+from rapidata_core.wire.audience import AudienceAnswer
 
 
 class AudienceApi:
@@ -18,12 +18,4 @@ class AudienceApi:
         """``GET /audience/{id}``"""
         return self._transport.read(
             f"/audience/{segment(audience_id)}", AudienceAnswer, about=f"audience {audience_id!r}"
-        )
-
-    def user_metrics(self, audience_id: str) -> UserMetrics:
-        """``GET /audience/{id}/user-metrics``"""
-        return self._transport.read(
-            f"/audience/{segment(audience_id)}/user-metrics",
-            UserMetrics,
-            about=f"audience {audience_id!r}",
         )
