@@ -67,8 +67,8 @@ test: test-core test-contract $(ENGINES:%=test-%)  ## run all tests (each of the
 
 # On httpx2, then the core once more on the HTTP library that is there without the extra `speed`.
 test-core: .venv
-	.venv/bin/pytest tests/core tests/sandbox
-	.venv/bin/pytest tests/core --http=httpx
+	.venv/bin/pytest -n auto tests/core tests/sandbox
+	.venv/bin/pytest -n auto tests/core --http=httpx
 
 test-contract $(ENGINES:%=test-%): test-%: .venv-%
 	.venv-$*/bin/pytest tests/$*

@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rapidata_core import errors as errors
+    from rapidata_core._async.audiences import AsyncRapidataAudience as AsyncRapidataAudience
     from rapidata_core._async.client import AsyncRapidataClient as AsyncRapidataClient
+    from rapidata_core._async.jobs import AsyncRapidataJob as AsyncRapidataJob
+    from rapidata_core._async.jobs import AsyncRapidataJobDefinition as AsyncRapidataJobDefinition
+    from rapidata_core._sync.audiences import RapidataAudience as RapidataAudience
     from rapidata_core._sync.client import RapidataClient as RapidataClient
+    from rapidata_core._sync.jobs import RapidataJob as RapidataJob
+    from rapidata_core._sync.jobs import RapidataJobDefinition as RapidataJobDefinition
     from rapidata_core.jobs import ClassificationJob as ClassificationJob
     from rapidata_core.jobs import CompareJob as CompareJob
     from rapidata_core.jobs import JobSpec as JobSpec
     from rapidata_core.jobs import parse_job as parse_job
+    from rapidata_core.policy.submission import fingerprint as fingerprint
     from rapidata_core.results import RapidataResults as RapidataResults
     from rapidata_core.results.export import Dataset as Dataset
+    from rapidata_core.results.export import check_directory as check_directory
     from rapidata_core.results.export import write_dataset as write_dataset
     from rapidata_core.types import AllowNeitherBoth as AllowNeitherBoth
     from rapidata_core.types import AllowNeitherBothSetting as AllowNeitherBothSetting
@@ -36,11 +44,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "_async.audiences": ["AsyncRapidataAudience"],
     "_async.client": ["AsyncRapidataClient"],
+    "_async.jobs": ["AsyncRapidataJob", "AsyncRapidataJobDefinition"],
+    "_sync.audiences": ["RapidataAudience"],
     "_sync.client": ["RapidataClient"],
+    "_sync.jobs": ["RapidataJob", "RapidataJobDefinition"],
     "jobs": ["ClassificationJob", "CompareJob", "JobSpec", "parse_job"],
+    "policy.submission": ["fingerprint"],
     "results": ["RapidataResults"],
-    "results.export": ["Dataset", "write_dataset"],
+    "results.export": ["Dataset", "check_directory", "write_dataset"],
     "types": [
         "AllowNeitherBoth",
         "AllowNeitherBothSetting",

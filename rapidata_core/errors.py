@@ -163,3 +163,14 @@ class FailedUploadException(RapidataError):  # noqa: N818 - the platform documen
         super().__init__(message)
         self.failures_by_reason = {reason: list(items) for reason, items in failures.items()}
         self.failed_uploads = [item for items in self.failures_by_reason.values() for item in items]
+
+
+# What trying again cannot change: a person has to change the input, the account or the job.
+FINAL: tuple[type[RapidataError], ...] = (
+    AuthenticationError,
+    BudgetExceededError,
+    JobFailedError,
+    NotFoundError,
+    SubmissionConflictError,
+    ValidationError,
+)

@@ -50,6 +50,12 @@ class Identity:
         return f"{readable} [rk:{self.fingerprint}.{self.key}]"
 
 
+def fingerprint(spec: JobSpec, audience_id: str) -> str:
+    """What is asked of whom, as a short text; the spec's name is for people and does not count."""
+    content = spec.model_dump_json(exclude_defaults=True, exclude={"name"})
+    return _digest(spec.type, audience_id, content)
+
+
 def identify(spec: JobSpec, audience_id: str, key: str, namespace: str) -> Identity:
     """Give a logical task its identity.
 
@@ -59,10 +65,7 @@ def identify(spec: JobSpec, audience_id: str, key: str, namespace: str) -> Ident
     for argument, text in (("key", key), ("audience", audience_id)):
         if not isinstance(text, str) or not text.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValidationError(argument, [f"must be non-blank text, not {text!r}"])
-    content = spec.model_dump_json(exclude_defaults=True, exclude={"name"})
-    return Identity(
-        fingerprint=_digest(spec.type, audience_id, content), key=_digest(namespace, key)
-    )
+    return Identity(fingerprint=fingerprint(spec, audience_id), key=_digest(namespace, key))
 
 
 def _digest(*parts: str) -> str:

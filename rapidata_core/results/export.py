@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from uuid import uuid4
@@ -34,6 +35,38 @@ class Dataset:
     response_count: int
 
 
+def check_directory(directory: str | os.PathLike[str]) -> None:
+    """Find out before anything is paid whether :func:`write_dataset` could write there at all.
+
+    Nothing is written; permissions and free space are not checked.
+
+    Raises:
+        ValidationError: The directory is blank or its kind of storage unknown, or pyarrow is not
+            installed.
+    """
+    text = os.fspath(directory)
+    problems: list[str] = []
+    if not text.strip():
+        problems.append("must not be blank")
+    if find_spec("pyarrow") is None:
+        problems.append("parquet needs pyarrow: install rapidata-orchestration[parquet]")
+    elif "://" in text:
+        problems += _storage_problems(text)
+    if problems:
+        raise ValidationError("directory", problems)
+
+
+def _storage_problems(url: str) -> list[str]:
+    import fsspec  # pyright: ignore[reportMissingTypeStubs]
+
+    protocol = url.split("://", 1)[0]
+    try:
+        fsspec.get_filesystem_class(protocol)  # pyright: ignore[reportUnknownMemberType]
+    except (ImportError, ValueError) as error:
+        return [f"cannot write to {protocol}:// ({error})"]
+    return []
+
+
 def write_dataset(results: RapidataResults, directory: str | os.PathLike[str]) -> Dataset:
     """Write both tables as parquet. Writing again replaces the files, each in one step.
 
@@ -43,10 +76,9 @@ def write_dataset(results: RapidataResults, directory: str | os.PathLike[str]) -
             for which the matching fsspec package is installed.
 
     Raises:
-        ValidationError: The directory is blank, or pyarrow is not installed.
+        ValidationError: See :func:`check_directory`.
     """
-    if not os.fspath(directory).strip():
-        raise ValidationError("directory", ["must not be blank"])
+    check_directory(directory)
     labels = _arrow(label_rows(results), LABELS)
     responses = _arrow(response_rows(results), RESPONSES)
     return Dataset(
@@ -58,12 +90,8 @@ def write_dataset(results: RapidataResults, directory: str | os.PathLike[str]) -
 
 
 def _arrow(rows: Iterator[Row], columns: Mapping[str, str]) -> pyarrow.Table:
-    try:
-        import pyarrow
-    except ImportError:
-        raise ValidationError(
-            "parquet", ["needs pyarrow; install rapidata-orchestration[parquet]"]
-        ) from None
+    import pyarrow
+
     types: dict[str, pyarrow.DataType] = {
         "int64": pyarrow.int64(),
         "double": pyarrow.float64(),

@@ -1,10 +1,12 @@
 """Result files of every age as tables."""
 
+import sys
+
 import pandas
 import pyarrow.parquet
 import pytest
 
-from rapidata_core import RapidataResults, errors, write_dataset
+from rapidata_core import RapidataResults, check_directory, errors, write_dataset
 from rapidata_core.results import parse_results
 from rapidata_core.results.tables import LABELS, RESPONSES
 
@@ -180,6 +182,23 @@ def test_no_half_written_file_is_ever_visible(tmp_path, monkeypatch):
     assert written.label_count == 3
 
 
-def test_a_blank_directory():
-    with pytest.raises(errors.ValidationError, match="directory"):
-        write_dataset(COMPARE, " ")
+@pytest.mark.parametrize(
+    ("directory", "problem"),
+    [(" ", "must not be blank"), ("floppy://a/b", "cannot write to floppy://")],
+)
+def test_directories_that_cannot_be_written_to(directory, problem):
+    for check in (check_directory, lambda where: write_dataset(COMPARE, where)):
+        with pytest.raises(errors.ValidationError, match=problem):
+            check(directory)
+
+
+def test_a_directory_is_checked_without_touching_it(tmp_path):
+    check_directory(tmp_path / "new")
+    check_directory("memory://labels")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parquet_needs_pyarrow(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(errors.ValidationError, match=r"install rapidata-orchestration\[parquet\]"):
+        check_directory(tmp_path)
