@@ -1,0 +1,110 @@
+"""A hermetic Airflow: nothing of the user's is read, and everything is gone afterwards.
+
+Airflow reads its settings when it is first imported, so this comes before any such import.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rapidata_core.sandbox.process import Sandbox
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_HOME = tempfile.mkdtemp(prefix="rapidata-airflow-tests-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW_", "RAPIDATA_"))]:
+    if _name != "RAPIDATA_DISABLE_OTLP":
+        del os.environ[_name]
+os.environ |= {
+    "AIRFLOW_HOME": _HOME,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+    "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "examples" / "airflow" / "dags"),
+    "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME}/airflow.db",
+    "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+    # What Airflow deprecates among its own parts is not ours to mend.
+    "PYTHONWARNINGS": "ignore",
+}
+assert "airflow" not in sys.modules, "Airflow was imported before its home was chosen"
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    return Path(_HOME)
+
+
+@pytest.fixture(scope="session")
+def compare_job() -> dict[str, Any]:
+    path = REPOSITORY / "examples" / "jobs" / "prompt_alignment.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set the connection ``rapidata_default``, from fields or from a URI."""
+
+    def set_connection(uri: str = "", **fields: Any) -> None:
+        connection = uri or json.dumps({"conn_type": "rapidata", **fields})
+        monkeypatch.setenv("AIRFLOW_CONN_RAPIDATA_DEFAULT", connection)
+
+    return set_connection
+
+
+@pytest.fixture
+def sandbox(
+    rapidata_sandbox: Sandbox, connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> Sandbox:
+    """A sandbox to which only the connection ``rapidata_default`` leads."""
+    for name in rapidata_sandbox.environ:
+        monkeypatch.delenv(name)
+    connect(
+        login=rapidata_sandbox.client_id,
+        password=rapidata_sandbox.client_secret,
+        host=rapidata_sandbox.url,
+    )
+    return rapidata_sandbox
+
+
+class TaskInstance:
+    """What the operator uses of Airflow's."""
+
+    def __init__(self, task_id: str, map_index: int, try_number: int) -> None:
+        self.dag_id = "labels"
+        self.task_id = task_id
+        self.run_id = "manual__2026-01-01"
+        self.map_index = map_index
+        self.try_number = try_number
+        self.xcoms: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = json.loads(json.dumps(value))
+
+
+@pytest.fixture
+def context_of() -> Callable[..., Any]:
+    """Make the context in which a task instance's operator is executed."""
+
+    def make(operator: BaseOperator, map_index: int = -1, try_number: int = 1) -> dict[str, Any]:
+        return {"ti": TaskInstance(operator.task_id, map_index, try_number)}
+
+    return make
