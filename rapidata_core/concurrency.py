@@ -9,9 +9,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 Item = TypeVar("Item")
+P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
@@ -23,6 +24,16 @@ async def async_sleep(seconds: float) -> None:
 def sleep(seconds: float) -> None:
     """Pause the thread."""
     time.sleep(seconds)
+
+
+async def async_offload(function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+    """Do heavy work in a thread: other tasks share the event loop."""
+    return await asyncio.to_thread(function, *args, **kwargs)
+
+
+def offload(function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+    """Do heavy work here: a thread that calls us has nothing else to do."""
+    return function(*args, **kwargs)
 
 
 async def async_map(

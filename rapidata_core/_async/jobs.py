@@ -15,6 +15,7 @@ from rapidata_core._async.submit import pay, price
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.upload import define
 from rapidata_core._async.watch import look, wait
+from rapidata_core.concurrency import async_offload
 from rapidata_core.errors import ValidationError
 from rapidata_core.http import segment
 from rapidata_core.jobs import ClassificationJob, CompareJob, JobSpec
@@ -145,7 +146,8 @@ class AsyncRapidataJob:
     async def get_results(self) -> RapidataResults:
         """Wait until the job is done, then fetch its answers."""
         await self.wait()
-        return parse_results(await self._jobs.download_results(self.id), about=f"job {self.id!r}")
+        content = await self._jobs.download_results(self.id)
+        return await async_offload(parse_results, content, about=f"job {self.id!r}")
 
     async def save_results(self, directory: str | os.PathLike[str]) -> Manifest:
         """Wait until the job is done, then write its answers as parquet.
@@ -154,7 +156,7 @@ class AsyncRapidataJob:
             directory: A folder for this job alone, made if need be: a local path, or a URL such
                 as ``s3://bucket/labels/job``. Files of an earlier call are replaced.
         """
-        files = write_dataset(await self.get_results(), directory)
+        files = await async_offload(write_dataset, await self.get_results(), directory)
         cost = await price(self._transport, job_id=self.id)
         return Manifest(
             job_id=self.id,

@@ -16,6 +16,7 @@ from rapidata_core._sync.submit import pay, price
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.upload import define
 from rapidata_core._sync.watch import look, wait
+from rapidata_core.concurrency import offload
 from rapidata_core.errors import ValidationError
 from rapidata_core.http import segment
 from rapidata_core.jobs import ClassificationJob, CompareJob, JobSpec
@@ -146,7 +147,8 @@ class RapidataJob:
     def get_results(self) -> RapidataResults:
         """Wait until the job is done, then fetch its answers."""
         self.wait()
-        return parse_results(self._jobs.download_results(self.id), about=f"job {self.id!r}")
+        content = self._jobs.download_results(self.id)
+        return offload(parse_results, content, about=f"job {self.id!r}")
 
     def save_results(self, directory: str | os.PathLike[str]) -> Manifest:
         """Wait until the job is done, then write its answers as parquet.
@@ -155,7 +157,7 @@ class RapidataJob:
             directory: A folder for this job alone, made if need be: a local path, or a URL such
                 as ``s3://bucket/labels/job``. Files of an earlier call are replaced.
         """
-        files = write_dataset(self.get_results(), directory)
+        files = offload(write_dataset, self.get_results(), directory)
         cost = price(self._transport, job_id=self.id)
         return Manifest(
             job_id=self.id,
