@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from weakref import WeakKeyDictionary, finalize
 
+from rapidata_core import __version__
+
 if TYPE_CHECKING:
     import httpx
 else:
@@ -36,6 +38,7 @@ NEVER_SENT = (
 FAILED = (httpx.TransportError, httpx.DecodingError)
 Response = httpx.Response
 
+_HEADERS = {"User-Agent": f"rapidata-orchestration/{__version__}"}
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0)
 _LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=32)
 
@@ -56,7 +59,11 @@ class AsyncSession:
 
     def __init__(self, ca_file: str | None) -> None:
         self.client = httpx.AsyncClient(
-            verify=tls_context(ca_file), timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False
+            verify=tls_context(ca_file),
+            headers=_HEADERS,
+            timeout=_TIMEOUT,
+            limits=_LIMITS,
+            follow_redirects=False,
         )
         self.lock = asyncio.Lock()
 
@@ -90,7 +97,11 @@ class Session:
 
     def __init__(self, ca_file: str | None) -> None:
         self.client = httpx.Client(
-            verify=tls_context(ca_file), timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False
+            verify=tls_context(ca_file),
+            headers=_HEADERS,
+            timeout=_TIMEOUT,
+            limits=_LIMITS,
+            follow_redirects=False,
         )
         self.lock = threading.Lock()
         # A client that nobody closes, as in most scripts, leaves no open sockets behind.

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from rapidata_core.jobs.spec import JobSpec, Json, item_problem, raise_problems
+from rapidata_core.jobs.spec import JobSpec, Json, item_problem, problems_of, raise_problems
 
 
 class ClassificationJob(JobSpec, frozen=True):
@@ -28,19 +28,13 @@ class ClassificationJob(JobSpec, frozen=True):
     @classmethod
     def _check_items(cls, items: list[str], info: ValidationInfo) -> list[str]:
         data_type = info.data.get("data_type")
-        raise_problems(
-            [
-                f"[{index}] {problem}"
-                for index, item in enumerate(items)
-                if (problem := item_problem(item, data_type))
-            ]
-        )
+        raise_problems(problems_of(items, lambda item: item_problem(item, data_type)))
         return items
 
     @field_validator("answer_options")
     @classmethod
     def _check_options(cls, options: list[str]) -> list[str]:
-        problems = [f"[{i}] is blank" for i, option in enumerate(options) if not option.strip()]
+        problems = problems_of(options, lambda option: None if option.strip() else "is blank")
         if len(set(options)) != len(options):
             problems.append("has the same option twice")
         raise_problems(problems)

@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from rapidata_core.jobs.spec import JobSpec, Json, item_problem, multi_asset, raise_problems
+from rapidata_core.jobs.spec import (
+    JobSpec,
+    Json,
+    item_problem,
+    multi_asset,
+    problems_of,
+    raise_problems,
+)
 
 
 class CompareJob(JobSpec, frozen=True):
@@ -26,13 +33,7 @@ class CompareJob(JobSpec, frozen=True):
     @classmethod
     def _check_pairs(cls, pairs: list[list[str]], info: ValidationInfo) -> list[list[str]]:
         data_type = info.data.get("data_type")
-        raise_problems(
-            [
-                f"[{index}] {problem}"
-                for index, pair in enumerate(pairs)
-                if (problem := _pair_problem(pair, data_type))
-            ]
-        )
+        raise_problems(problems_of(pairs, lambda pair: _pair_problem(pair, data_type)))
         return pairs
 
     @field_validator("a_b_names")

@@ -192,11 +192,13 @@ def one_per_datapoint(
     count = cast("dict[str, int | None]", info.context or {}).get("datapoints")
     if count is not None and len(values) != count:
         problems.append(f"has {len(values)} entries for {count} datapoints; give one each")
-    problems += [
-        f"[{index}] {found}" for index, value in enumerate(values) if (found := problem(value))
-    ]
-    raise_problems(problems)
+    raise_problems([*problems, *problems_of(values, problem)])
     return values
+
+
+def problems_of(values: Sequence[Value], problem: Callable[[Value], str | None]) -> list[str]:
+    """What is wrong with each value, with its position."""
+    return [f"[{index}] {found}" for index, value in enumerate(values) if (found := problem(value))]
 
 
 def raise_problems(problems: Sequence[str]) -> None:

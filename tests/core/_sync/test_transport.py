@@ -38,6 +38,7 @@ def test_many_calls_share_one_token(scripted):
     [asked] = scripted.requests("/connect/token")
     assert b"grant_type=client_credentials" in asked["body"]
     assert asked["headers"]["Authorization"].startswith("Basic ")
+    assert asked["headers"]["User-Agent"].startswith("rapidata-orchestration/")
     sent = {r["headers"]["Authorization"] for r in scripted.requests("/audience/global")}
     assert sent == {"Bearer token-1"}
 
