@@ -39,6 +39,10 @@ class RapidataError(Exception):
         self.request = request
         self.attempts = attempts
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Engines send exceptions between processes; constructors differ, so they are not called.
+        return _restore, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         facts = [
             self.request,
@@ -48,6 +52,14 @@ class RapidataError(Exception):
         ]
         known = ", ".join(fact for fact in facts if fact)
         return f"{self.message} ({known})" if known else self.message
+
+
+def _restore(
+    kind: type[RapidataError], arguments: tuple[object, ...], attributes: dict[str, Any]
+) -> RapidataError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(attributes)
+    return error
 
 
 class ValidationError(RapidataError, ValueError):

@@ -1,0 +1,45 @@
+"""Errors travel between processes, and say all they know."""
+
+import pickle
+
+import pytest
+
+from rapidata_core import errors
+
+FACTS = {"status_code": 500, "trace_id": "t", "request": "GET /x", "attempts": 3}
+ERRORS = [
+    errors.RapidataError("m", details={"a": 1}, **FACTS),
+    errors.ValidationError("spec", ["a: b"], **FACTS),
+    errors.AuthenticationError("m"),
+    errors.NotFoundError("m"),
+    errors.RateLimitedError("m"),
+    errors.ServerError("m"),
+    errors.AmbiguousSubmissionError("m"),
+    errors.TransportError("m", sent=True, **FACTS),
+    errors.BudgetExceededError("m", estimated_cost=2.0, max_cost=1.0),
+    errors.SubmissionConflictError("m", job_id="j", expected="a", found="b"),
+    errors.JobFailedError("m", job_id="j", state="Failed"),
+    errors.JobNeedsAttentionError("m", job_id="j", state="Paused"),
+    errors.WaitTimeoutError("m", job_id="j", state="Running"),
+    errors.FailedUploadException("m", failures={"gone": ["url"]}),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_errors_survive_pickling(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+
+
+def test_every_error_is_tested_and_has_the_root():
+    classes = {c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, Exception)}
+    assert classes - {type(error) for error in ERRORS} == {errors.JobError}
+    assert all(issubclass(c, errors.RapidataError) for c in classes)
+
+
+def test_what_is_known_is_shown():
+    shown = str(ERRORS[1])
+    assert shown == "spec is not valid:\n  - a: b (GET /x, HTTP 500, 3 attempts, trace id t)"
+    assert str(errors.RapidataError("plain")) == "plain"
