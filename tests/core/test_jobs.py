@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapidata_core import ClassificationJob, CompareJob, NoShuffle, errors, parse_job
+from rapidata_core import ClassificationJob, CompareJob, NoShuffle, errors, fingerprint, parse_job
 from rapidata_core.jobs import JOB_TYPES
 from rapidata_core.policy.submission import fingerprint_in, identify, readable
 
@@ -208,6 +208,13 @@ def test_identities_differ_by_what_makes_a_task():
     assert of(compare(responses_per_datapoint=3), "global", "k", "ns").fingerprint != (
         base.fingerprint
     )
+
+
+def test_fingerprints_outlive_releases():
+    # A fingerprint that changes makes everybody who submits again pay again, or be refused.
+    spec = compare(contexts=["a"], settings=[NoShuffle()])
+    assert fingerprint(spec, "global") == "f313ca8204d74bc6"
+    assert fingerprint(classification(), "aud_1") == "5a7a9a4d296ebdd5"
 
 
 def test_a_blank_key_is_refused():
