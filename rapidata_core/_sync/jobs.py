@@ -142,7 +142,8 @@ class RapidataJob:
             refresh_rate: Seconds between looks.
         """
         self.wait(on_progress=_draw, poll_interval=refresh_rate)
-        sys.stderr.write("\n")
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")
 
     def get_results(self) -> RapidataResults:
         """Wait until the job is done, then fetch its answers."""
@@ -367,9 +368,7 @@ def _show(url: str) -> None:
 def _draw(progress: JobProgress) -> None:
     filled = round(progress.completion_percentage / 4)
     bar = "#" * filled + "-" * (25 - filled)
-    end = "" if sys.stderr.isatty() else "\n"
-    start = "\r" if sys.stderr.isatty() else ""
-    sys.stderr.write(
-        f"{start}[{bar}] {progress.completion_percentage:5.1f} % {progress.state}{end}"
-    )
+    line = f"[{bar}] {progress.completion_percentage:5.1f} % {progress.state:<9}"
+    # A terminal shows one line that grows, a log file a line per change.
+    sys.stderr.write(f"\r{line}" if sys.stderr.isatty() else f"{line.rstrip()}\n")
     sys.stderr.flush()
