@@ -60,7 +60,7 @@ def test_the_dag_runs_and_tells_no_secrets(
     assert secret not in told
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_real_airflow_runs_the_dag(rapidata_sandbox: Sandbox, repository: Path, tmp_path: Path):
     run = subprocess.run(
         [sys.executable, str(repository / "examples/airflow/run.py"), str(tmp_path / "out")],

@@ -16,7 +16,7 @@ from rapidata_core.sandbox.process import Sandbox
 RUN = Path(__file__).parents[2] / "examples" / "dagster" / "run.py"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_example_pays_two_jobs_and_says_where_their_labels_are(
     sandbox: Sandbox, tmp_path: Path, home: Path
 ) -> None:
@@ -25,7 +25,7 @@ def test_example_pays_two_jobs_and_says_where_their_labels_are(
         check=False,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=560,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
 

@@ -27,12 +27,12 @@ def run_example(directory: Path) -> subprocess.CompletedProcess[str]:
         env=dict(os.environ),
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=300,
         check=False,
     )
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(330)
 def test_the_example(sandbox: Sandbox, tmp_path: Path) -> None:
     run = run_example(tmp_path)
     assert run.returncode == 0, run.stderr
@@ -48,7 +48,7 @@ def test_the_example(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.assert_paid_jobs(2)
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(330)
 def test_the_example_fails_with_the_reason(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,7 @@ def test_killed_while_waiting_and_run_again(
     assert list(tmp_path.iterdir()) == []
     rapidata_sandbox.advance(3600)
     again = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=90, check=False
+        command, env=environment, capture_output=True, text=True, timeout=110, check=False
     )
     assert again.returncode == 0, again.stderr
     result = json.loads(again.stdout)
