@@ -10,8 +10,8 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -80,9 +80,22 @@ def serve(
     with (
         closing(store),
         closing(_listen(settings)) as listener,
-        tempfile.TemporaryDirectory(prefix="rapidata-sandbox-") as folder,
+        _certificates(settings) as certificates,
     ):
-        _run(settings, store, Path(folder), listener, announce, until_stdin_closes)
+        _run(settings, store, certificates, listener, announce, until_stdin_closes)
+
+
+@contextmanager
+def _certificates(settings: Settings) -> Generator[tuple[Path | None, Path | None]]:
+    """The files of the authority and of the server, while the sandbox runs with TLS."""
+    if not settings.tls:
+        yield None, None
+        return
+    # Imported here, because making certificates needs a library that nothing else does.
+    from rapidata_core.sandbox import tls
+
+    with tempfile.TemporaryDirectory(prefix="rapidata-sandbox-") as folder:
+        yield tls.certificate_files(Path(folder))
 
 
 class _Protocol(H11Protocol):
@@ -108,18 +121,12 @@ class _Server(uvicorn.Server):
 def _run(
     settings: Settings,
     store: Store,
-    folder: Path,
+    certificates: tuple[Path | None, Path | None],
     listener: socket.socket,
     announce: Callable[[Ready], None],
     until_stdin_closes: bool,
 ) -> None:
-    ca_file: Path | None = None
-    server_file: Path | None = None
-    if settings.tls:
-        # Imported here, because making certificates needs a library that nothing else does.
-        from rapidata_core.sandbox import tls
-
-        ca_file, server_file = tls.certificate_files(folder)
+    ca_file, server_file = certificates
     config = uvicorn.Config(
         create_app(store),
         ssl_certfile=server_file,
