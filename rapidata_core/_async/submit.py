@@ -28,6 +28,7 @@ from rapidata_core.policy.submission import (
     SETTLE_PAUSES,
     Identity,
     check_budget,
+    check_listing,
     check_max_cost,
     fingerprint_in,
     identify,
@@ -169,13 +170,16 @@ async def price(
 async def _jobs_of(transport: AsyncTransport, identity: Identity) -> list[JobListItem]:
     """All jobs that carry the key. A failed read raises: it does not mean "nothing there"."""
     ending = [("name[ends_with]", identity.name_ending)]
-    return list(await AsyncJobApi(transport).list(ending, sort="created_at"))
+    found = list(await AsyncJobApi(transport).list(ending, sort="created_at"))
+    check_listing((job.name for job in found), identity)
+    return found
 
 
 async def _definition_of(transport: AsyncTransport, identity: Identity) -> str | None:
     """A definition that an earlier attempt left behind, if it asks the same."""
     ending = [("name[ends_with]", identity.name_ending)]
     definitions = await AsyncJobApi(transport).list_definitions(ending, size=100)
+    check_listing((definition.name for definition in definitions), identity)
     same = (d for d in definitions if fingerprint_in(d.name) == identity.fingerprint)
     found = next(same, None)
     return found.definition_id if found else None

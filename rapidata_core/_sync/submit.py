@@ -29,6 +29,7 @@ from rapidata_core.policy.submission import (
     SETTLE_PAUSES,
     Identity,
     check_budget,
+    check_listing,
     check_max_cost,
     fingerprint_in,
     identify,
@@ -170,13 +171,16 @@ def price(
 def _jobs_of(transport: Transport, identity: Identity) -> list[JobListItem]:
     """All jobs that carry the key. A failed read raises: it does not mean "nothing there"."""
     ending = [("name[ends_with]", identity.name_ending)]
-    return list(JobApi(transport).list(ending, sort="created_at"))
+    found = list(JobApi(transport).list(ending, sort="created_at"))
+    check_listing((job.name for job in found), identity)
+    return found
 
 
 def _definition_of(transport: Transport, identity: Identity) -> str | None:
     """A definition that an earlier attempt left behind, if it asks the same."""
     ending = [("name[ends_with]", identity.name_ending)]
     definitions = JobApi(transport).list_definitions(ending, size=100)
+    check_listing((definition.name for definition in definitions), identity)
     same = (d for d in definitions if fingerprint_in(d.name) == identity.fingerprint)
     found = next(same, None)
     return found.definition_id if found else None

@@ -14,10 +14,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rapidata_core.errors import BudgetExceededError, SubmissionConflictError, ValidationError
+from rapidata_core.errors import (
+    BudgetExceededError,
+    ServerError,
+    SubmissionConflictError,
+    ValidationError,
+)
 from rapidata_core.jobs.spec import JobSpec
 from rapidata_core.wire.job import JobListItem
 
@@ -82,6 +87,24 @@ def fingerprint_in(name: str) -> str | None:
     """The fingerprint that a name carries, if it carries one."""
     found = _MARKER.search(name)
     return found["fingerprint"] if found else None
+
+
+def check_listing(names: Iterable[str], identity: Identity) -> None:
+    """Make sure that a list was filtered by :attr:`Identity.name_ending`.
+
+    A list that ignores the filter says nothing about the key: believing it would adopt a
+    stranger's job, or pay again.
+
+    Raises:
+        ServerError: It was not; nothing was paid.
+    """
+    stray = next((name for name in names if not name.endswith(identity.name_ending)), None)
+    if stray is not None:
+        raise ServerError(
+            f"The platform was asked for names that end in {identity.name_ending!r} and listed "
+            f"{stray!r}. Without that filter nobody can tell what was paid already, so nothing "
+            "was paid now. Is the environment right, and is this package up to date?"
+        )
 
 
 def job_to_adopt(jobs: Sequence[JobListItem], identity: Identity) -> JobListItem | None:

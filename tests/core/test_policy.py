@@ -18,7 +18,13 @@ from rapidata_core.policy.retry import (
     delay_before_retry,
     retry_after_seconds,
 )
-from rapidata_core.policy.submission import Identity, check_budget, check_max_cost, job_to_adopt
+from rapidata_core.policy.submission import (
+    Identity,
+    check_budget,
+    check_listing,
+    check_max_cost,
+    job_to_adopt,
+)
 from rapidata_core.policy.tokens import Token, read_answer
 from rapidata_core.types import JobState
 from rapidata_core.wire.job import CostAnswer, JobListItem
@@ -137,6 +143,15 @@ def test_the_oldest_job_is_adopted():
     assert job_to_adopt(jobs, Identity("f" * 16, "a" * 16)) == jobs[1]
     assert job_to_adopt(jobs[::-2], Identity("f" * 16, "a" * 16)).job_id == "a"
     assert job_to_adopt([], Identity("f" * 16, "a" * 16)) is None
+
+
+def test_a_list_that_ignores_the_filter_is_not_believed():
+    identity = Identity("f" * 16, "a" * 16)
+    check_listing([listed("a", 0).name, listed("b", 0, fingerprint="0" * 16).name], identity)
+    check_listing([], identity)
+    for stray in ("Somebody else's job", listed("c", 0, key="b" * 16).name):
+        with pytest.raises(errors.ServerError, match="nothing was paid now"):
+            check_listing([listed("a", 0).name, stray], identity)
 
 
 def test_a_job_that_asks_something_else_is_not_adopted():

@@ -140,3 +140,15 @@ def test_racing_runners_keep_one_job(client, rapidata_sandbox):
     submissions = thread_map(run, range(5), workers=5)
     assert len({submission.job_id for submission in submissions}) == 1
     rapidata_sandbox.assert_paid_jobs(1)
+
+
+JOB = {"jobDefinitionId": "d", "audienceId": "a", "state": "Running"}
+STRANGER = {**JOB, "jobId": "j", "name": "A stranger's", "createdAt": "2026-01-01T00:00:00Z"}
+
+
+def test_a_platform_that_ignores_the_filter_is_not_paid(scripted):
+    scripted.on("GET", "/jobs", {"items": [STRANGER]})
+    with RapidataClient("me", "s", scripted.url) as client:
+        with pytest.raises(errors.ServerError, match='listed "A stranger\'s"'):
+            client.submit(SPEC, "global", key="k")
+    assert [r["method"] for r in scripted.seen if r["path"] != "/connect/token"] == ["GET"]
