@@ -53,7 +53,7 @@ class AsyncRapidataJobDefinition:
     @property
     async def estimated_cost(self) -> CostEstimate:
         """What a job of this definition is expected to cost."""
-        return _estimate(await price(self._transport, definition_id=self.id))
+        return _estimate(await price(AsyncJobApi(self._transport).definition_cost, self.id))
 
     def __repr__(self) -> str:
         return f"RapidataJobDefinition(id={self.id!r}, name={self.name!r})"
@@ -101,7 +101,7 @@ class AsyncRapidataJob:
     @property
     async def estimated_cost(self) -> CostEstimate:
         """What the job is expected to cost in all."""
-        return _estimate(await price(self._transport, job_id=self.id))
+        return _estimate(await price(self._jobs.cost, self.id))
 
     async def get_status(self) -> str:
         """Its state; see :class:`rapidata_core.types.JobState`."""
@@ -158,7 +158,7 @@ class AsyncRapidataJob:
                 as ``s3://bucket/labels/job``. Files of an earlier call are replaced.
         """
         files = await async_offload(write_dataset, await self.get_results(), directory)
-        cost = await price(self._transport, job_id=self.id)
+        cost = await price(self._jobs.cost, self.id)
         return Manifest(
             job_id=self.id,
             job_url=self.url,

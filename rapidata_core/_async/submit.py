@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from rapidata_core._async.api.audiences import AsyncAudienceApi
@@ -17,9 +18,9 @@ from rapidata_core._async.upload import define
 from rapidata_core.concurrency import async_sleep
 from rapidata_core.errors import (
     AmbiguousSubmissionError,
+    NotFoundError,
     RapidataError,
     ServerError,
-    SubmissionConflictError,
     TransportError,
     ValidationError,
 )
@@ -33,6 +34,7 @@ from rapidata_core.policy.submission import (
     fingerprint_in,
     identify,
     job_to_adopt,
+    oldest_of,
 )
 from rapidata_core.types import Submission
 from rapidata_core.wire.job import CostAnswer, JobListItem
@@ -72,7 +74,7 @@ async def submit(
     existing = job_to_adopt(await _jobs_of(transport, identity), identity)
     if existing is not None:
         _log.info("adopting job %s: this key has it already", existing.job_id)
-        cost = await price(transport, job_id=existing.job_id)
+        cost = await price(AsyncJobApi(transport).cost, existing.job_id)
         return _submission(existing, cost, adopted=True)
     await AsyncAudienceApi(transport).get(audience_id)
     name = identity.name(spec.name)
@@ -108,7 +110,7 @@ async def pay(
     """
     jobs = AsyncJobApi(transport)
     revision = await jobs.get_revision(definition_id)
-    cost = await price(transport, definition_id=definition_id)
+    cost = await price(jobs.definition_cost, definition_id)
     check_budget(cost.estimated_cost, max_cost)
     try:
         created = await jobs.create(
@@ -138,27 +140,25 @@ async def pay(
     )
 
 
-async def price(
-    transport: AsyncTransport, *, definition_id: str | None = None, job_id: str | None = None
-) -> CostAnswer:
+async def price(ask: Callable[[str], Awaitable[CostAnswer]], identifier: str) -> CostAnswer:
     """The platform's estimate, for which it needs a moment after an object was created.
+
+    Args:
+        ask: Asks for it: :meth:`AsyncJobApi.cost` or :meth:`AsyncJobApi.definition_cost`.
+        identifier: Of the job or of the definition.
 
     Raises:
         ServerError: There is no estimate after two minutes.
     """
-    jobs = AsyncJobApi(transport)
     for pause in (*_PRICE_PAUSES, None):
         try:
-            if job_id is not None:
-                return await jobs.cost(job_id)
-            assert definition_id is not None
-            return await jobs.definition_cost(definition_id)
+            return await ask(identifier)
         except ValidationError as error:
             if error.status_code != _NOT_PRICED_YET:
                 raise
             if pause is None:
                 raise ServerError(
-                    f"The platform has no estimate for {job_id or definition_id} after "
+                    f"The platform has no estimate for {identifier} after "
                     f"{sum(_PRICE_PAUSES):.0f} s. Nothing was paid for it; try again later.",
                     status_code=error.status_code,
                     trace_id=error.trace_id,
@@ -204,22 +204,30 @@ async def _find_lost(
 
 
 async def _settle_race(transport: AsyncTransport, identity: Identity, created: str) -> str:
-    """If another runner created a job for the same key meanwhile, keep the oldest and drop ours."""
+    """Keep the oldest job of the key and drop the others; returns the one that stays.
+
+    There was none when we began, so whatever is there beside it was created by a race: by us, or
+    by another runner, or by us without our knowing because the answer was lost.
+    """
     jobs = await _jobs_of(transport, identity)
-    try:
-        oldest = job_to_adopt(jobs, identity)
-    except SubmissionConflictError as conflict:
-        await _drop(transport, created, conflict.job_id)
-        raise
-    if oldest is None or oldest.job_id == created:
+    if not jobs:
         return created
-    await _drop(transport, created, oldest.job_id)
-    return oldest.job_id
+    oldest = oldest_of(jobs).job_id
+    for younger in {job.job_id for job in jobs} | {created}:
+        if younger != oldest:
+            _log.warning("this key has job %s already; deleting %s of a race", oldest, younger)
+            await _drop(transport, younger)
+    # Raises if the job that stays asks something else.
+    job_to_adopt(jobs, identity)
+    return oldest
 
 
-async def _drop(transport: AsyncTransport, ours: str, older: str) -> None:
-    _log.warning("job %s was created at the same time for this key; deleting ours, %s", older, ours)
-    await AsyncJobApi(transport).delete(ours)
+async def _drop(transport: AsyncTransport, job_id: str) -> None:
+    try:
+        await AsyncJobApi(transport).delete(job_id)
+    except NotFoundError:
+        # The other runner was faster.
+        _log.info("job %s is gone already", job_id)
 
 
 def _submission(job: JobListItem, cost: CostAnswer, *, adopted: bool) -> Submission:

@@ -54,7 +54,7 @@ class RapidataJobDefinition:
     @property
     def estimated_cost(self) -> CostEstimate:
         """What a job of this definition is expected to cost."""
-        return _estimate(price(self._transport, definition_id=self.id))
+        return _estimate(price(JobApi(self._transport).definition_cost, self.id))
 
     def __repr__(self) -> str:
         return f"RapidataJobDefinition(id={self.id!r}, name={self.name!r})"
@@ -102,7 +102,7 @@ class RapidataJob:
     @property
     def estimated_cost(self) -> CostEstimate:
         """What the job is expected to cost in all."""
-        return _estimate(price(self._transport, job_id=self.id))
+        return _estimate(price(self._jobs.cost, self.id))
 
     def get_status(self) -> str:
         """Its state; see :class:`rapidata_core.types.JobState`."""
@@ -159,7 +159,7 @@ class RapidataJob:
                 as ``s3://bucket/labels/job``. Files of an earlier call are replaced.
         """
         files = offload(write_dataset, self.get_results(), directory)
-        cost = price(self._transport, job_id=self.id)
+        cost = price(self._jobs.cost, self.id)
         return Manifest(
             job_id=self.id,
             job_url=self.url,

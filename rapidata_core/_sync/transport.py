@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ import pydantic
 from rapidata_core._sync.auth import Tokens
 from rapidata_core.concurrency import sleep
 from rapidata_core.config import Settings
-from rapidata_core.errors import AuthenticationError, ServerError, TransportError
+from rapidata_core.errors import AuthenticationError, RapidataError, ServerError, TransportError
 from rapidata_core.http import FAILED, NEVER_SENT, Sessions, Response
 from rapidata_core.policy.answers import error_for
 from rapidata_core.policy.retry import (
@@ -28,7 +29,16 @@ from rapidata_core.policy.tokens import Token, read_answer
 from rapidata_core.wire.model import WireModel
 
 Model = TypeVar("Model", bound=WireModel)
+Result = TypeVar("Result")
 Parameters = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An attempt that failed: what the policy judges, and what is raised when it gives up."""
+
+    failure: Failure
+    problem: RapidataError
 
 
 class Transport:
@@ -100,33 +110,30 @@ class Transport:
         """
         assert path.startswith("/"), path
         request = f"{method} {path}"
-        refused: str | None = None
-        attempt = 0
-        while True:
-            attempt += 1
-            session = self._sessions.current()
-            token = self._tokens.get(session, refused)
-            try:
-                answer = session.client.request(
-                    method,
-                    self.settings.endpoints.api + path,
-                    params=list(params),
-                    json=json,
-                    headers={"Authorization": f"Bearer {token}", "Accept": "*/*"},
-                )
-            except FAILED as error:
-                failure = Failure(sent=not isinstance(error, NEVER_SENT))
-                problem = self._unreachable(error, failure.sent, request, attempt, call)
-            else:
+
+        def once(attempt: int) -> bytes | Trouble:
+            refused: str | None = None
+            while True:
+                session = self._sessions.current()
+                token = self._tokens.get(session, refused)
+                try:
+                    answer = session.client.request(
+                        method,
+                        self.settings.endpoints.api + path,
+                        params=list(params),
+                        json=json,
+                        headers={"Authorization": f"Bearer {token}", "Accept": "*/*"},
+                    )
+                except FAILED as error:
+                    sent = not isinstance(error, NEVER_SENT)
+                    return self._unreachable(error, sent, request, attempt, call)
                 if answer.status_code in {200, 202, 204}:
                     return answer.content
                 if answer.status_code == 401 and refused is None:
                     # Refused, so not carried out: one more try with a new token is safe even for
                     # a paid call.
                     refused = token
-                    attempt -= 1
                     continue
-                failure = _failure(answer)
                 problem = error_for(
                     status=answer.status_code,
                     headers=answer.headers,
@@ -136,17 +143,15 @@ class Transport:
                     environment=self.settings.environment,
                     attempts=attempt,
                 )
-            delay = delay_before_retry(call, failure, attempt, self._retry, self._chance)
-            if delay is None:
-                raise problem from None
-            sleep(delay)
+                return Trouble(_failure(answer), problem)
+
+        return self._patiently(call, once)
 
     def _fetch_token(self) -> Token:
         """Ask the token endpoint; asking twice does no harm, so it is repeated like a read."""
         url = f"{self.settings.endpoints.auth}/connect/token"
-        attempt = 0
-        while True:
-            attempt += 1
+
+        def once(attempt: int) -> Token | Trouble:
             try:
                 answer = self._sessions.current().client.post(
                     url,
@@ -154,31 +159,42 @@ class Transport:
                     auth=(self.settings.client_id or "", self.settings.client_secret or ""),
                 )
             except FAILED as error:
-                failure = Failure(sent=not isinstance(error, NEVER_SENT))
-                problem: Exception = self._unreachable(
+                # Whatever became of the log-in, the request that it was for was not sent.
+                return self._unreachable(
                     error, False, "POST /connect/token", attempt, Call.REPEATABLE
                 )
-            else:
-                failure = _failure(answer)
-                try:
-                    return read_answer(
-                        status=answer.status_code,
-                        content_type=answer.headers.get("content-type", ""),
-                        body=answer.content,
-                        url=url,
-                        client_id=self.settings.client_id,
-                        now=time.time(),
-                    )
-                except (AuthenticationError, ServerError) as error:
-                    problem = error
-            delay = delay_before_retry(Call.REPEATABLE, failure, attempt, self._retry, self._chance)
+            try:
+                return read_answer(
+                    status=answer.status_code,
+                    content_type=answer.headers.get("content-type", ""),
+                    body=answer.content,
+                    url=url,
+                    client_id=self.settings.client_id,
+                    now=time.time(),
+                )
+            except (AuthenticationError, ServerError) as error:
+                return Trouble(_failure(answer), error)
+
+        return self._patiently(Call.REPEATABLE, once)
+
+    def _patiently(
+        self, call: Call, once: Callable[[int], Result | Trouble]
+    ) -> Result:
+        """Try until there is a result or the policy says to give up."""
+        attempt = 0
+        while True:
+            attempt += 1
+            outcome = once(attempt)
+            if not isinstance(outcome, Trouble):
+                return outcome
+            delay = delay_before_retry(call, outcome.failure, attempt, self._retry, self._chance)
             if delay is None:
-                raise problem from None
+                raise outcome.problem
             sleep(delay)
 
     def _unreachable(
         self, error: Exception, sent: bool, request: str, attempts: int, call: Call
-    ) -> TransportError:
+    ) -> Trouble:
         where = self.settings.environment
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if not sent:
@@ -193,7 +209,8 @@ class Transport:
                 f"{where!r} did not answer completely ({what}), so it is unknown whether the "
                 "request was carried out; it was not sent again."
             )
-        return TransportError(message, sent=sent, request=request, attempts=attempts)
+        problem = TransportError(message, sent=sent, request=request, attempts=attempts)
+        return Trouble(Failure(sent=sent), problem)
 
 
 def _failure(answer: Response) -> Failure:

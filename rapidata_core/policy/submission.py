@@ -107,6 +107,11 @@ def check_listing(names: Iterable[str], identity: Identity) -> None:
         )
 
 
+def oldest_of(jobs: Sequence[JobListItem]) -> JobListItem:
+    """The job that stays. Runners that race agree without talking, so ties are broken by id."""
+    return min(jobs, key=lambda job: (job.created_at, job.job_id))
+
+
 def job_to_adopt(jobs: Sequence[JobListItem], identity: Identity) -> JobListItem | None:
     """The job that this logical task already has: the oldest of those that carry its key.
 
@@ -119,8 +124,7 @@ def job_to_adopt(jobs: Sequence[JobListItem], identity: Identity) -> JobListItem
     """
     if not jobs:
         return None
-    # Runners that race must agree without talking, so ties are broken by id.
-    oldest = min(jobs, key=lambda job: (job.created_at, job.job_id))
+    oldest = oldest_of(jobs)
     found = fingerprint_in(oldest.name) or "none"
     if found != identity.fingerprint:
         raise SubmissionConflictError(

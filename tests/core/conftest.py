@@ -54,7 +54,7 @@ class ScriptedServer:
             def do_GET(self):
                 server._answer(self)
 
-            do_POST = do_GET  # noqa: N815
+            do_POST = do_DELETE = do_GET  # noqa: N815
 
             def log_message(self, *_):
                 pass

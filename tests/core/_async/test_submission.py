@@ -4,6 +4,7 @@ import pytest
 
 from rapidata_core import AsyncRapidataClient, CompareJob, errors
 from rapidata_core.concurrency import async_map
+from rapidata_core.policy.submission import identify
 
 SPEC = CompareJob(name="n", instruction="Which?", data_type="text", datapoints=[["a", "b"]])
 OTHER = SPEC.model_copy(update={"instruction": "Which one?"})
@@ -151,3 +152,24 @@ async def test_a_platform_that_ignores_the_filter_is_not_paid(scripted):
         with pytest.raises(errors.ServerError, match='listed "A stranger\'s"'):
             await client.submit(SPEC, "global", key="k")
     assert [r["method"] for r in scripted.seen if r["path"] != "/connect/token"] == ["GET"]
+
+
+async def test_a_lost_answer_in_a_race_leaves_one_job(scripted, monkeypatch):
+    """Ours was created and its answer lost, while another runner's job is older: ours goes."""
+    monkeypatch.setattr("rapidata_core._async.submit.SETTLE_PAUSES", (0.01,))
+    name = identify(SPEC, "global", "k", "").name("n")
+    older = {**JOB, "jobId": "older", "name": name, "createdAt": "2026-01-01T00:00:00Z"}
+    ours = {**JOB, "jobId": "ours", "name": name, "createdAt": "2026-01-01T00:00:01Z"}
+    cost = {"estimatedCost": 1.0, "datapointCount": 1, "requiredResponses": 1}
+    scripted.on("GET", "/jobs", {"items": []}, {"items": [older, ours]})
+    scripted.on("GET", "/audience/global", {"id": "global", "name": "Everybody"})
+    scripted.on("GET", "/job/definitions", {"items": [{"definitionId": "d", "name": name}]})
+    scripted.on("GET", "/job/definition/d/revision", {"definitionId": "d", "revisionNumber": 1})
+    scripted.on("GET", "/job/definition/d/cost-estimate", cost)
+    scripted.on("POST", "/job", "drop")
+    scripted.on("DELETE", "/job/ours", (404, {}, b"{}"))
+    async with AsyncRapidataClient("me", "s", scripted.url) as client:
+        submission = await client.submit(SPEC, "global", key="k")
+    assert submission.job_id == "older"
+    assert len(scripted.requests("/job")) == 1
+    assert [r["path"] for r in scripted.seen if r["method"] == "DELETE"] == ["/job/ours"]

@@ -130,6 +130,14 @@ async def test_nobody_is_there():
     assert not e.value.sent
 
 
+async def test_a_lost_log_in_is_no_lost_request(scripted):
+    scripted.on("POST", "/connect/token", "drop")
+    async with client_of(scripted) as client:
+        with pytest.raises(errors.TransportError, match="nothing was sent") as caught:
+            await client.audience.get_audience_by_id("global")
+    assert not caught.value.sent
+
+
 async def test_reads_outlive_passing_failures(scripted):
     scripted.on(
         "GET",

@@ -131,6 +131,14 @@ def test_nobody_is_there():
     assert not e.value.sent
 
 
+def test_a_lost_log_in_is_no_lost_request(scripted):
+    scripted.on("POST", "/connect/token", "drop")
+    with client_of(scripted) as client:
+        with pytest.raises(errors.TransportError, match="nothing was sent") as caught:
+            client.audience.get_audience_by_id("global")
+    assert not caught.value.sent
+
+
 def test_reads_outlive_passing_failures(scripted):
     scripted.on(
         "GET",
