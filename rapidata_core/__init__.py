@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from rapidata_core import errors as errors
     from rapidata_core._async.audiences import AsyncRapidataAudience as AsyncRapidataAudience
     from rapidata_core._async.client import AsyncRapidataClient as AsyncRapidataClient
+    from rapidata_core._async.definitions import (
+        AsyncRapidataJobDefinition as AsyncRapidataJobDefinition,
+    )
     from rapidata_core._async.jobs import AsyncRapidataJob as AsyncRapidataJob
-    from rapidata_core._async.jobs import AsyncRapidataJobDefinition as AsyncRapidataJobDefinition
     from rapidata_core._sync.audiences import RapidataAudience as RapidataAudience
     from rapidata_core._sync.client import RapidataClient as RapidataClient
+    from rapidata_core._sync.definitions import RapidataJobDefinition as RapidataJobDefinition
     from rapidata_core._sync.jobs import RapidataJob as RapidataJob
-    from rapidata_core._sync.jobs import RapidataJobDefinition as RapidataJobDefinition
     from rapidata_core.jobs import ClassificationJob as ClassificationJob
     from rapidata_core.jobs import CompareJob as CompareJob
     from rapidata_core.jobs import JobSpec as JobSpec
@@ -46,10 +48,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "_async.audiences": ["AsyncRapidataAudience"],
     "_async.client": ["AsyncRapidataClient"],
-    "_async.jobs": ["AsyncRapidataJob", "AsyncRapidataJobDefinition"],
+    "_async.definitions": ["AsyncRapidataJobDefinition"],
+    "_async.jobs": ["AsyncRapidataJob"],
     "_sync.audiences": ["RapidataAudience"],
     "_sync.client": ["RapidataClient"],
-    "_sync.jobs": ["RapidataJob", "RapidataJobDefinition"],
+    "_sync.definitions": ["RapidataJobDefinition"],
+    "_sync.jobs": ["RapidataJob"],
     "jobs": ["ClassificationJob", "CompareJob", "JobSpec", "parse_job"],
     "policy.submission": ["fingerprint"],
     "results": ["RapidataResults"],

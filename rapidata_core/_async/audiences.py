@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rapidata_core._async.api.audiences import AsyncAudienceApi
-from rapidata_core._async.jobs import AsyncJobs, AsyncRapidataJob, AsyncRapidataJobDefinition
+from rapidata_core._async.definitions import AsyncRapidataJobDefinition
+from rapidata_core._async.jobs import AsyncRapidataJob, assign
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.errors import ValidationError
 
@@ -28,7 +29,7 @@ class AsyncRapidataAudience:
             AmbiguousSubmissionError: The answer was lost and the job did not show up; look with
                 ``client.job.find_jobs`` before you try again.
         """
-        return await AsyncJobs(self._transport).assign(job_definition, self.id)
+        return await assign(self._transport, job_definition.id, job_definition.name, self.id)
 
     def __repr__(self) -> str:
         return f"RapidataAudience(id={self.id!r}, name={self.name!r})"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from rapidata_core._async.audiences import AsyncAudiences, AsyncRapidataAudience
-from rapidata_core._async.jobs import AsyncJobs
+from rapidata_core._async.definitions import AsyncJobs
 from rapidata_core._async.submit import submit
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.config import Settings

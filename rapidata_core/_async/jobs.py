@@ -1,62 +1,26 @@
-"""``client.job``: job definitions and jobs, in the words of the platform's documents."""
+"""Jobs: people at work on a definition."""
 
 from __future__ import annotations
 
 import os
-import sys
-import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal
 from uuid import uuid4
 
 from rapidata_core._async.api.jobs import AsyncJobApi
 from rapidata_core._async.submit import pay, price
-from rapidata_core._async.transport import AsyncTransport
-from rapidata_core._async.upload import define
+from rapidata_core._async.transport import AsyncTransport, Parameters
 from rapidata_core._async.watch import look, wait
 from rapidata_core.concurrency import async_offload
+from rapidata_core.display import draw_progress, end_progress, show
 from rapidata_core.errors import ValidationError
 from rapidata_core.http import segment
-from rapidata_core.jobs import ClassificationJob, CompareJob, JobSpec
 from rapidata_core.policy.polling import PollingPolicy
 from rapidata_core.policy.submission import Identity, readable
 from rapidata_core.results import RapidataResults, parse_results
 from rapidata_core.results.export import write_dataset
-from rapidata_core.types import CostEstimate, JobProgress, Manifest, Setting
+from rapidata_core.types import CostEstimate, JobProgress, Manifest
 from rapidata_core.wire.job import CostAnswer
-
-
-class AsyncRapidataJobDefinition:
-    """What to ask. It costs nothing until it is assigned to an audience.
-
-    Attributes:
-        id: The definition's id.
-        name: Its name for people.
-    """
-
-    def __init__(self, transport: AsyncTransport, definition_id: str, name: str) -> None:
-        self._transport = transport
-        self.id = definition_id
-        self.name = readable(name)
-
-    @property
-    def url(self) -> str:
-        """Its page in the dashboard."""
-        return f"{self._transport.settings.endpoints.app}/definitions/{segment(self.id)}"
-
-    def preview(self) -> AsyncRapidataJobDefinition:
-        """Open the page that shows what labelers will see, where there is a browser."""
-        _show(self.url)
-        return self
-
-    @property
-    async def estimated_cost(self) -> CostEstimate:
-        """What a job of this definition is expected to cost."""
-        return _estimate(await price(AsyncJobApi(self._transport).definition_cost, self.id))
-
-    def __repr__(self) -> str:
-        return f"RapidataJobDefinition(id={self.id!r}, name={self.name!r})"
 
 
 class AsyncRapidataJob:
@@ -96,12 +60,12 @@ class AsyncRapidataJob:
 
     def view(self) -> None:
         """Open its page, where there is a browser."""
-        _show(self.url)
+        show(self.url)
 
     @property
     async def estimated_cost(self) -> CostEstimate:
         """What the job is expected to cost in all."""
-        return _estimate(await price(self._jobs.cost, self.id))
+        return estimate(await price(self._jobs.cost, self.id))
 
     async def get_status(self) -> str:
         """Its state; see :class:`rapidata_core.types.JobState`."""
@@ -140,9 +104,8 @@ class AsyncRapidataJob:
         Args:
             refresh_rate: Seconds between looks.
         """
-        await self.wait(on_progress=_draw, poll_interval=refresh_rate)
-        if sys.stderr.isatty():
-            sys.stderr.write("\n")
+        await self.wait(on_progress=draw_progress, poll_interval=refresh_rate)
+        end_progress()
 
     async def get_results(self) -> RapidataResults:
         """Wait until the job is done, then fetch its answers."""
@@ -188,186 +151,71 @@ class AsyncRapidataJob:
         return f"RapidataJob(id={self.id!r}, name={self.name!r})"
 
 
-class AsyncJobs:
-    """``client.job``."""
+async def get_job(transport: AsyncTransport, job_id: str) -> AsyncRapidataJob:
+    """Find a job again.
 
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-        self._jobs = AsyncJobApi(transport)
+    Raises:
+        NotFoundError: There is none with this id.
+    """
+    if not job_id.strip():
+        raise ValidationError("job_id", ["must not be blank"])
+    found = await AsyncJobApi(transport).get(job_id)
+    return AsyncRapidataJob(
+        transport,
+        job_id=found.job_id,
+        name=found.name,
+        definition_id=found.definition_id,
+        audience_id=found.audience_id,
+        created_at=found.created_at,
+    )
 
-    async def create_job_definition(self, spec: JobSpec) -> AsyncRapidataJobDefinition:
-        """Upload what a spec needs and define the job.
 
-        Raises:
-            FailedUploadException: Some datapoints could not be uploaded.
-        """
-        definition_id = await define(self._transport, spec, spec.name)
-        return AsyncRapidataJobDefinition(self._transport, definition_id, spec.name)
-
-    async def create_compare_job_definition(
-        self,
-        name: str,
-        instruction: str,
-        datapoints: Sequence[Sequence[str]],
-        data_type: Literal["media", "text"] = "media",
-        responses_per_datapoint: int = 10,
-        contexts: Sequence[str] | None = None,
-        media_contexts: Sequence[Sequence[str]] | None = None,
-        a_b_names: Sequence[str] | None = None,
-        settings: Sequence[Setting] | None = None,
-        private_metadata: Sequence[dict[str, str]] | None = None,
-    ) -> AsyncRapidataJobDefinition:
-        """Define a job in which labelers choose one of two items; see :class:`CompareJob`."""
-        return await self.create_job_definition(
-            CompareJob(
-                **_given(
-                    name=name,
-                    instruction=instruction,
-                    datapoints=datapoints,
-                    data_type=data_type,
-                    responses_per_datapoint=responses_per_datapoint,
-                    contexts=contexts,
-                    media_contexts=media_contexts,
-                    a_b_names=a_b_names,
-                    settings=settings,
-                    private_metadata=private_metadata,
-                )
-            )
+async def find_jobs(
+    transport: AsyncTransport, name: str, amount: int, page: int, filters: Parameters = ()
+) -> list[AsyncRapidataJob]:
+    """Jobs whose name contains a text, newest first; ``filters`` narrow it further."""
+    named = [("name[contains]", name)] if name else []
+    return [
+        AsyncRapidataJob(
+            transport,
+            job_id=item.job_id,
+            name=item.name,
+            definition_id=item.job_definition_id,
+            audience_id=item.audience_id,
+            created_at=item.created_at,
         )
-
-    async def create_classification_job_definition(
-        self,
-        name: str,
-        instruction: str,
-        answer_options: Sequence[str],
-        datapoints: Sequence[str],
-        data_type: Literal["media", "text"] = "media",
-        responses_per_datapoint: int = 10,
-        contexts: Sequence[str] | None = None,
-        media_contexts: Sequence[Sequence[str]] | None = None,
-        settings: Sequence[Setting] | None = None,
-        private_metadata: Sequence[dict[str, str]] | None = None,
-    ) -> AsyncRapidataJobDefinition:
-        """Define a job in which labelers choose an option; see :class:`ClassificationJob`."""
-        return await self.create_job_definition(
-            ClassificationJob(
-                **_given(
-                    name=name,
-                    instruction=instruction,
-                    answer_options=answer_options,
-                    datapoints=datapoints,
-                    data_type=data_type,
-                    responses_per_datapoint=responses_per_datapoint,
-                    contexts=contexts,
-                    media_contexts=media_contexts,
-                    settings=settings,
-                    private_metadata=private_metadata,
-                )
-            )
-        )
-
-    async def get_job_definition_by_id(self, definition_id: str) -> AsyncRapidataJobDefinition:
-        """Find a definition again.
-
-        Raises:
-            NotFoundError: There is none with this id.
-        """
-        _require_id("definition_id", definition_id)
-        found = await self._jobs.get_definition(definition_id)
-        return AsyncRapidataJobDefinition(self._transport, found.definition_id, found.name)
-
-    async def get_job_by_id(self, job_id: str) -> AsyncRapidataJob:
-        """Find a job again.
-
-        Raises:
-            NotFoundError: There is none with this id.
-        """
-        _require_id("job_id", job_id)
-        found = await self._jobs.get(job_id)
-        return AsyncRapidataJob(
-            self._transport,
-            job_id=found.job_id,
-            name=found.name,
-            definition_id=found.definition_id,
-            audience_id=found.audience_id,
-            created_at=found.created_at,
-        )
-
-    async def find_jobs(
-        self, name: str = "", amount: int = 10, page: int = 1
-    ) -> list[AsyncRapidataJob]:
-        """Jobs whose name contains a text, newest first.
-
-        Args:
-            name: The text; empty finds all.
-            amount: Jobs per page.
-            page: Number of the page, from 1.
-        """
-        filters = [("name[contains]", name)] if name else []
-        return [
-            AsyncRapidataJob(
-                self._transport,
-                job_id=item.job_id,
-                name=item.name,
-                definition_id=item.job_definition_id,
-                audience_id=item.audience_id,
-                created_at=item.created_at,
-            )
-            for item in await self._jobs.list(filters, page=page, size=amount)
-        ]
-
-    async def assign(
-        self, definition: AsyncRapidataJobDefinition, audience_id: str
-    ) -> AsyncRapidataJob:
-        """Start a new job, paid for, each time this is called.
-
-        The job's name ends in a marker of its own, so that a lost answer is resolved by reading.
-        To pay once for a task that may run again, use ``client.submit`` with a key.
-        """
-        identity = Identity(fingerprint=uuid4().hex[:16], key=uuid4().hex[:16])
-        name = identity.name(definition.name)
-        paid = await pay(self._transport, definition.id, audience_id, identity, name)
-        # Nothing is asked after the payment: a failure now would lose the job's id.
-        return AsyncRapidataJob(
-            self._transport,
-            job_id=paid.job_id,
-            name=name,
-            definition_id=definition.id,
-            audience_id=audience_id,
-            created_at=datetime.now(UTC),
-        )
+        for item in await AsyncJobApi(transport).list([*named, *filters], page=page, size=amount)
+    ]
 
 
-def _estimate(answer: CostAnswer) -> CostEstimate:
+async def assign(
+    transport: AsyncTransport, definition_id: str, name: str, audience_id: str
+) -> AsyncRapidataJob:
+    """Start a new job, paid for, each time this is called.
+
+    The job's name ends in a marker of its own, so that a lost answer is resolved by reading. To pay
+    once for a task that may run again, use ``client.submit`` with a key.
+    """
+    identity = Identity(fingerprint=uuid4().hex[:16], key=uuid4().hex[:16])
+    full_name = identity.name(name)
+    paid = await pay(transport, definition_id, audience_id, identity, full_name)
+    # Nothing is asked after the payment: a failure now would lose the job's id.
+    return AsyncRapidataJob(
+        transport,
+        job_id=paid.job_id,
+        name=name,
+        definition_id=definition_id,
+        audience_id=audience_id,
+        created_at=datetime.now(UTC),
+    )
+
+
+def estimate(answer: CostAnswer) -> CostEstimate:
+    """The platform's estimate as users see it."""
     return CostEstimate(answer.estimated_cost, answer.datapoint_count, answer.required_responses)
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that were given: None stands for the spec's default."""
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _require_id(argument: str, identifier: str) -> None:
-    if not identifier.strip():
-        raise ValidationError(argument, ["must not be blank"])
 
 
 def _steady(seconds: float) -> PollingPolicy:
     if not seconds > 0:
         raise ValidationError("poll_interval", [f"must be above 0 seconds, not {seconds!r}"])
     return PollingPolicy(fastest=seconds, slowest=seconds)
-
-
-def _show(url: str) -> None:
-    # Where there is no browser (a worker, a container), the address itself is what helps.
-    if not webbrowser.open(url):
-        sys.stderr.write(f"{url}\n")
-
-
-def _draw(progress: JobProgress) -> None:
-    filled = round(progress.completion_percentage / 4)
-    bar = "#" * filled + "-" * (25 - filled)
-    line = f"[{bar}] {progress.completion_percentage:5.1f} % {progress.state:<9}"
-    # A terminal shows one line that grows, a log file a line per change.
-    sys.stderr.write(f"\r{line}" if sys.stderr.isatty() else f"{line.rstrip()}\n")
-    sys.stderr.flush()

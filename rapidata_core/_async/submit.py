@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from rapidata_core._async.api.audiences import AsyncAudienceApi
+from rapidata_core._async.api.definitions import AsyncDefinitionApi
 from rapidata_core._async.api.jobs import AsyncJobApi
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.upload import define
@@ -108,12 +109,12 @@ async def pay(
         BudgetExceededError: See :func:`submit`.
         AmbiguousSubmissionError: See :func:`submit`.
     """
-    jobs = AsyncJobApi(transport)
-    revision = await jobs.get_revision(definition_id)
-    cost = await price(jobs.definition_cost, definition_id)
+    definitions = AsyncDefinitionApi(transport)
+    revision = await definitions.get_revision(definition_id)
+    cost = await price(definitions.cost, definition_id)
     check_budget(cost.estimated_cost, max_cost)
     try:
-        created = await jobs.create(
+        created = await AsyncJobApi(transport).create(
             definition_id=definition_id,
             audience_id=audience_id,
             revision_number=revision.revision_number,
@@ -144,7 +145,7 @@ async def price(ask: Callable[[str], Awaitable[CostAnswer]], identifier: str) ->
     """The platform's estimate, for which it needs a moment after an object was created.
 
     Args:
-        ask: Asks for it: :meth:`AsyncJobApi.cost` or :meth:`AsyncJobApi.definition_cost`.
+        ask: Asks for it: :meth:`AsyncJobApi.cost` or :meth:`AsyncDefinitionApi.cost`.
         identifier: Of the job or of the definition.
 
     Raises:
@@ -178,7 +179,7 @@ async def _jobs_of(transport: AsyncTransport, identity: Identity) -> list[JobLis
 async def _definition_of(transport: AsyncTransport, identity: Identity) -> str | None:
     """A definition that an earlier attempt left behind, if it asks the same."""
     ending = [("name[ends_with]", identity.name_ending)]
-    definitions = await AsyncJobApi(transport).list_definitions(ending, size=100)
+    definitions = await AsyncDefinitionApi(transport).list(ending, size=100)
     check_listing((definition.name for definition in definitions), identity)
     same = (d for d in definitions if fingerprint_in(d.name) == identity.fingerprint)
     found = next(same, None)

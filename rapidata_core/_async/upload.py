@@ -10,7 +10,7 @@ from typing import Any
 
 from rapidata_core._async.api.assets import AsyncAssetApi
 from rapidata_core._async.api.datasets import AsyncDatasetApi
-from rapidata_core._async.api.jobs import AsyncJobApi
+from rapidata_core._async.api.definitions import AsyncDefinitionApi
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.concurrency import async_map, async_sleep
 from rapidata_core.errors import FailedUploadException, WaitTimeoutError
@@ -56,7 +56,7 @@ async def define(transport: AsyncTransport, spec: JobSpec, name: str) -> str:
     for target, field in (("rapids", "rapidFeatureFlags"), ("campaign", "campaignFeatureFlags")):
         if flags := spec.feature_flags(target):
             body[field] = flags
-    return (await AsyncJobApi(transport).create_definition(body)).definition_id
+    return (await AsyncDefinitionApi(transport).create(body)).definition_id
 
 
 async def upload_urls(transport: AsyncTransport, urls: Sequence[str]) -> Uploaded:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from rapidata_core._sync.api.audiences import AudienceApi
-from rapidata_core._sync.jobs import Jobs, RapidataJob, RapidataJobDefinition
+from rapidata_core._sync.definitions import RapidataJobDefinition
+from rapidata_core._sync.jobs import RapidataJob, assign
 from rapidata_core._sync.transport import Transport
 from rapidata_core.errors import ValidationError
 
@@ -29,7 +30,7 @@ class RapidataAudience:
             AmbiguousSubmissionError: The answer was lost and the job did not show up; look with
                 ``client.job.find_jobs`` before you try again.
         """
-        return Jobs(self._transport).assign(job_definition, self.id)
+        return assign(self._transport, job_definition.id, job_definition.name, self.id)
 
     def __repr__(self) -> str:
         return f"RapidataAudience(id={self.id!r}, name={self.name!r})"

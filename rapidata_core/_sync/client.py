@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from rapidata_core._sync.audiences import Audiences, RapidataAudience
-from rapidata_core._sync.jobs import Jobs
+from rapidata_core._sync.definitions import Jobs
 from rapidata_core._sync.submit import submit
 from rapidata_core._sync.transport import Transport
 from rapidata_core.config import Settings

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rapidata_core._sync.api.audiences import AudienceApi
+from rapidata_core._sync.api.definitions import DefinitionApi
 from rapidata_core._sync.api.jobs import JobApi
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.upload import define
@@ -109,12 +110,12 @@ def pay(
         BudgetExceededError: See :func:`submit`.
         AmbiguousSubmissionError: See :func:`submit`.
     """
-    jobs = JobApi(transport)
-    revision = jobs.get_revision(definition_id)
-    cost = price(jobs.definition_cost, definition_id)
+    definitions = DefinitionApi(transport)
+    revision = definitions.get_revision(definition_id)
+    cost = price(definitions.cost, definition_id)
     check_budget(cost.estimated_cost, max_cost)
     try:
-        created = jobs.create(
+        created = JobApi(transport).create(
             definition_id=definition_id,
             audience_id=audience_id,
             revision_number=revision.revision_number,
@@ -145,7 +146,7 @@ def price(ask: Callable[[str], CostAnswer], identifier: str) -> CostAnswer:
     """The platform's estimate, for which it needs a moment after an object was created.
 
     Args:
-        ask: Asks for it: :meth:`JobApi.cost` or :meth:`JobApi.definition_cost`.
+        ask: Asks for it: :meth:`JobApi.cost` or :meth:`DefinitionApi.cost`.
         identifier: Of the job or of the definition.
 
     Raises:
@@ -179,7 +180,7 @@ def _jobs_of(transport: Transport, identity: Identity) -> list[JobListItem]:
 def _definition_of(transport: Transport, identity: Identity) -> str | None:
     """A definition that an earlier attempt left behind, if it asks the same."""
     ending = [("name[ends_with]", identity.name_ending)]
-    definitions = JobApi(transport).list_definitions(ending, size=100)
+    definitions = DefinitionApi(transport).list(ending, size=100)
     check_listing((definition.name for definition in definitions), identity)
     same = (d for d in definitions if fingerprint_in(d.name) == identity.fingerprint)
     found = next(same, None)

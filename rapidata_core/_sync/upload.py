@@ -11,7 +11,7 @@ from typing import Any
 
 from rapidata_core._sync.api.assets import AssetApi
 from rapidata_core._sync.api.datasets import DatasetApi
-from rapidata_core._sync.api.jobs import JobApi
+from rapidata_core._sync.api.definitions import DefinitionApi
 from rapidata_core._sync.transport import Transport
 from rapidata_core.concurrency import thread_map, sleep
 from rapidata_core.errors import FailedUploadException, WaitTimeoutError
@@ -57,7 +57,7 @@ def define(transport: Transport, spec: JobSpec, name: str) -> str:
     for target, field in (("rapids", "rapidFeatureFlags"), ("campaign", "campaignFeatureFlags")):
         if flags := spec.feature_flags(target):
             body[field] = flags
-    return (JobApi(transport).create_definition(body)).definition_id
+    return (DefinitionApi(transport).create(body)).definition_id
 
 
 def upload_urls(transport: Transport, urls: Sequence[str]) -> Uploaded:

@@ -1,4 +1,4 @@
-"""Job definitions and jobs. What concerns money is read strictly."""
+"""Jobs. What concerns money is read strictly."""
 
 from __future__ import annotations
 
@@ -11,26 +11,6 @@ from rapidata_core.wire.model import WireModel
 
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
-
-
-class DefinitionCreated(WireModel):
-    """``POST /job/definition``."""
-
-    definition_id: str
-
-
-class DefinitionAnswer(WireModel):
-    """An item of ``GET /job/definitions``, and ``GET /job/definition/{id}``."""
-
-    definition_id: str
-    name: str
-
-
-class RevisionAnswer(WireModel):
-    """``GET /job/definition/{id}/revision``."""
-
-    definition_id: str
-    revision_number: int
 
 
 class CostAnswer(WireModel):

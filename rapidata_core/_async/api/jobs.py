@@ -1,76 +1,27 @@
-"""The job service: definitions and jobs."""
+"""The job service: jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rapidata_core._async.transport import AsyncTransport, Parameters
 from rapidata_core.http import segment
 from rapidata_core.policy.retry import Call
 from rapidata_core.wire.job import (
     CostAnswer,
-    DefinitionAnswer,
-    DefinitionCreated,
     JobAnswer,
     JobCreated,
     JobListItem,
     ProgressAnswer,
-    RevisionAnswer,
 )
 from rapidata_core.wire.model import Page
 
 
 class AsyncJobApi:
-    """``/job…``"""
+    """``/job…`` and ``/jobs``"""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
-
-    async def create_definition(self, body: Mapping[str, Any]) -> DefinitionCreated:
-        """``POST /job/definition``"""
-        return await self._transport.ask(
-            "POST",
-            "/job/definition",
-            DefinitionCreated,
-            call=Call.CREATES,
-            about=f"job definition {body['definitionName']!r}",
-            json=body,
-        )
-
-    async def get_definition(self, definition_id: str) -> DefinitionAnswer:
-        """``GET /job/definition/{id}``"""
-        return await self._transport.read(
-            f"/job/definition/{segment(definition_id)}",
-            DefinitionAnswer,
-            about=f"job definition {definition_id!r}",
-        )
-
-    async def list_definitions(self, filters: Parameters, size: int) -> list[DefinitionAnswer]:
-        """``GET /job/definitions``, oldest first"""
-        answer = await self._transport.read(
-            "/job/definitions",
-            Page[DefinitionAnswer],
-            about="job definitions",
-            params=[("page", "1"), ("page_size", str(size)), ("sort", "created_at"), *filters],
-        )
-        return answer.items
-
-    async def get_revision(self, definition_id: str) -> RevisionAnswer:
-        """``GET /job/definition/{id}/revision``: the latest one"""
-        return await self._transport.read(
-            f"/job/definition/{segment(definition_id)}/revision",
-            RevisionAnswer,
-            about=f"job definition {definition_id!r}",
-        )
-
-    async def definition_cost(self, definition_id: str) -> CostAnswer:
-        """``GET /job/definition/{id}/cost-estimate``; 409 while it is not priced yet"""
-        return await self._transport.read(
-            f"/job/definition/{segment(definition_id)}/cost-estimate",
-            CostAnswer,
-            about=f"the cost of job definition {definition_id!r}",
-        )
 
     async def create(
         self, *, definition_id: str, audience_id: str, revision_number: int, name: str
