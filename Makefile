@@ -57,8 +57,8 @@ demo: .venv $(ENGINES:%=.venv-%)  ## run one labelling pipeline in every engine,
 	@.venv/bin/python examples/demo.py
 
 .PHONY: bench
-bench: .venv .venv-contract  ## measure, also against the vendor's SDK; prints JSON
-	@.venv/bin/python benchmarks/run.py
+bench: .venv .venv-contract  ## measure, also against the vendor's SDK; prints JSON; ARGS="--quick --only define_urls"
+	@.venv/bin/python benchmarks/run.py $(ARGS)
 
 # --- tests ----------------------------------------------------------------------------------------
 

@@ -1,84 +1,362 @@
-"""What the client costs beside the vendor's SDK: one JSON line per figure.
+"""What the client and the sandbox cost: one JSON line per figure.
 
-Both run in fresh processes, ours in ``.venv`` and the vendor's in ``.venv-contract``, against the
-same sandbox over TLS. A figure is the median of the runs; ``ratio`` is ours / peer: lower is
-better.
+``--only NAME`` (repeatable; a beginning is enough) measures some of them, ``--quick`` once instead
+of five times.
+
+Each measurement is a fresh process, ours in ``.venv`` and the vendor's SDK in ``.venv-contract``,
+and the sides take turns on the same sandbox over TLS. A figure is the median of the runs, and
+``ratio`` is ours / peer: lower is better. No run finds anything cached: each has an empty home, and
+URLs, files and texts that no run before it had.
+
+``define_*`` creates a compare definition of 1,000 pairs; ``at_30_ms`` is the same, twice, on a
+sandbox that adds 30 ms to each answer. ``wall`` is from the first line that uses the imported
+client to the definition's id, so it includes the log-in; ``wall_vs_bare`` compares it with
+``bare.py``. The sandbox takes 0.2 s to prepare a batch of URLs, for which all sides wait. ``cpu``
+is without the import, which has figures of its own (``cpu_with_import`` includes it); ``rss`` is
+the process's peak. ``requests`` and ``bytes`` (bodies, both ways) are from the sandbox's journal.
 """
 
 from __future__ import annotations
 
+import argparse
+import base64
+import itertools
 import json
 import os
+import random
 import statistics
 import subprocess
 import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from load import Connections, cpu_seconds, load
 
 from rapidata_core.sandbox.process import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
-RUNS = 7
+RUNS = 5
+SLOW_RUNS = 2
+LATENCY = 30
+PAIRS = 1000
+KINDS = ("urls", "files", "texts")
 
-IMPORT = "from {package} import RapidataClient"
-FIRST_CALL = f"{IMPORT}; RapidataClient().audience.get_audience_by_id('global')"
-REPORT = """
-import time
-started = time.perf_counter()
+CHILD = """
+import json, pathlib, time
+{setup}
+cpu, wall = time.process_time(), time.perf_counter()
 {code}
-wall = time.perf_counter() - started
-import json, pathlib
+cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
 status = pathlib.Path("/proc/self/status").read_text()
 peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-print(json.dumps({{"wall": wall, "cpu": time.process_time(), "rss": peak / 1024}}))
+print(json.dumps(dict(wall=wall, cpu=cpu, cpu_with_import=time.process_time(), rss=peak / 1024)))
 """
-SIDES = {"ours": (".venv", "rapidata_core"), "peer": (".venv-contract", "rapidata")}
+IMPORT = "from {package} import RapidataClient"
+FIRST_CALL = "RapidataClient().audience.get_audience_by_id('global')"
+READ_PAIRS = "pairs = json.loads(pathlib.Path('{file}').read_text())"
+DEFINE = (
+    "RapidataClient().job.create_compare_job_definition("
+    "'benchmark', 'Which is better?', pairs, data_type='{type}')"
+)
+PACKAGES = {"ours": (".venv", "rapidata_core"), "peer": (".venv-contract", "rapidata")}
+
+_numbers = itertools.count()
 
 
-def measure(code: str, side: str, environ: dict[str, str]) -> dict[str, float]:
-    """One fresh process: wall seconds of the code, CPU seconds and peak MB since its start."""
-    environment, package = SIDES[side]
-    done = subprocess.run(
-        [
-            ROOT / environment / "bin" / "python",
-            "-W",
-            "ignore",
-            "-c",
-            REPORT.format(code=code.format(package=package)),
-        ],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
+@dataclass(frozen=True)
+class Place:
+    """Where to measure: a sandbox, and a folder for homes and files."""
+
+    sandbox: Sandbox
+    folder: Path
+
+    def child(self, environment: str, setup: str, code: str) -> dict[str, float]:
+        """Run code in a fresh process with an empty home."""
+        home = self.folder / f"home-{next(_numbers)}"
+        home.mkdir()
+        # The vendor's SDK looks for its newest version; there is nobody behind this port.
+        environ = os.environ | self.sandbox.environ | {"HOME": str(home)}
+        environ |= {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+        environ |= {"PYTHONPATH": str(Path(__file__).parent), "RAPIDATA_DISABLE_OTLP": "1"}
+        python = ROOT / environment / "bin" / "python"
+        program = CHILD.format(setup=setup, code=code)
+        done = subprocess.run(
+            [python, "-W", "ignore", "-c", program],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        if done.returncode:
+            raise SystemExit(f"{code} failed:\n{done.stderr[-3000:]}")
+        return json.loads(done.stdout.splitlines()[-1])
+
+
+# --- the client beside the vendor's SDK -----------------------------------------------------------
+
+
+def measure_start(place: Place, runs: int) -> None:
+    """Importing the client, and its first answered call."""
+    imports: dict[str, list[dict[str, float]]] = {side: [] for side in PACKAGES}
+    calls: dict[str, list[dict[str, float]]] = {side: [] for side in PACKAGES}
+    for _ in range(runs):
+        for side, (environment, package) in PACKAGES.items():
+            setup = IMPORT.format(package=package)
+            imports[side].append(place.child(environment, "", setup))
+            calls[side].append(place.child(environment, setup, FIRST_CALL))
+    report("import_wall", "s", of(imports, "wall"))
+    report("import_rss", "MB", of(imports, "rss"))
+    report("first_call_cpu", "s", of(calls, "cpu_with_import"))
+
+
+def measure_define(place: Place, slow: Place, kind: str, runs: int, wanted: Wanted) -> None:
+    """Creating a compare definition of 1,000 pairs."""
+    near = _define(place, kind, runs)
+    far = _define(slow, kind, min(runs, SLOW_RUNS))
+
+    def line(name: str, unit: str, field: str, peer: str) -> None:
+        if wanted(f"define_{kind}_{name}"):
+            sides = ("ours", peer)
+            distant = compared(of(far, field, sides))
+            report(f"define_{kind}_{name}", unit, of(near, field, sides), at_30_ms=distant)
+
+    line("cpu", "s", "cpu", "peer")
+    line("cpu_with_import", "s", "cpu_with_import", "peer")
+    line("rss", "MB", "rss", "peer")
+    line("wall", "s", "wall", "peer")
+    line("wall_vs_bare", "s", "wall", "bare")
+    line("requests", "requests", "requests", "peer")
+    line("bytes", "bytes", "bytes", "peer")
+
+
+def _define(place: Place, kind: str, runs: int) -> dict[str, list[dict[str, float]]]:
+    measured: dict[str, list[dict[str, float]]] = {side: [] for side in (*PACKAGES, "bare")}
+    for _ in range(runs):
+        for side, results in measured.items():
+            file = _fresh_pairs(place.folder, kind)
+            place.sandbox.reset()
+            results.append(_define_once(place, kind, side, file) | _traffic(place.sandbox))
+    return measured
+
+
+def _define_once(place: Place, kind: str, side: str, file: Path) -> dict[str, float]:
+    pairs = READ_PAIRS.format(file=file)
+    if side == "bare":
+        return place.child(".venv", f"{pairs}\nimport bare", f"bare.define(pairs, {kind!r})")
+    environment, package = PACKAGES[side]
+    code = DEFINE.format(type="text" if kind == "texts" else "media")
+    return place.child(environment, f"{pairs}\n{IMPORT.format(package=package)}", code)
+
+
+def _fresh_pairs(folder: Path, kind: str) -> Path:
+    """A file with pairs that nobody has seen before."""
+    run = next(_numbers)
+    if kind == "urls":
+        items = [f"https://images.example/{run}/{number}.jpg" for number in range(2 * PAIRS)]
+    elif kind == "texts":
+        items = [f"Answer {number} of run {run}." for number in range(2 * PAIRS)]
+    else:
+        items = _pictures(folder / f"pictures-{run}", run)
+    file = folder / f"pairs-{run}.json"
+    file.write_text(json.dumps([items[n : n + 2] for n in range(0, 2 * PAIRS, 2)]))
+    return file
+
+
+def _pictures(folder: Path, run: int) -> list[str]:
+    """Small files that begin and end as a JPEG does."""
+    folder.mkdir()
+    chance = random.Random(run)
+    head = bytes.fromhex("ffd8ffe000104a46494600010100000100010000")
+    files = [folder / f"{number}.jpg" for number in range(2 * PAIRS)]
+    for file in files:
+        file.write_bytes(head + chance.randbytes(4096) + b"\xff\xd9")
+    return [str(file) for file in files]
+
+
+def _traffic(sandbox: Sandbox) -> dict[str, float]:
+    entries = sandbox.requests()
+    moved = sum(entry["body_bytes"] + entry["answer_bytes"] for entry in entries)
+    return {"requests": len(entries), "bytes": moved}
+
+
+# --- the sandbox itself ---------------------------------------------------------------------------
+
+
+def measure_ready(runs: int) -> None:
+    """From the start of the process to its line that says where it is."""
+    walls: list[float] = []
+    cpus: list[float] = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        with Sandbox.start() as sandbox:
+            walls.append(time.perf_counter() - started)
+            cpus.append(cpu_seconds(sandbox.pid))
+    report("sandbox_ready_s", "s", {"ours": walls}, cpu=statistics.median(cpus))
+
+
+def measure_reads(runs: int) -> None:
+    """Reads of one job and of a page of jobs, from another process; the slower kind counts."""
+    with Sandbox.start() as sandbox, connected(sandbox) as connections:
+        definition = _text_definition(connections, points=1)
+        jobs = [_job(connections, definition, f"job {n}") for n in range(50)]
+        paths = {"job": f"/job/{jobs[7]}", "page": "/jobs?page_size=10"}
+        requests = {name: connections.request("GET", path) for name, path in paths.items()}
+        loads: dict[str, list[Any]] = {name: [] for name in paths}
+        for _ in range(runs):
+            for name, request in requests.items():
+                loads[name].append(load(connections, sandbox.pid, request, 2000))
+    rates = {name: statistics.median(one.per_second for one in loads[name]) for name in paths}
+    slower = min(rates, key=lambda name: rates[name])
+    report(
+        "sandbox_reads_per_s",
+        "requests/s",
+        {"ours": [one.per_second for one in loads[slower]]},
+        **{
+            name: {
+                "per_s": round(rates[name], 1),
+                "cpu_ms": round(1000 * statistics.median(one.cpu for one in loads[name]), 3),
+            }
+            for name in paths
+        },
     )
-    return json.loads(done.stdout.splitlines()[-1])
 
 
-def figure(name: str, unit: str, measured: dict[str, list[float]]) -> None:
+def measure_responses() -> None:
+    """The first download of the results of 10,000 texts with 10 responses each."""
+    with Sandbox.start() as sandbox, connected(sandbox) as connections:
+        definition = _text_definition(connections, points=10_000)
+        job = _job(connections, definition, "large")
+        sandbox.advance(30 * 86_400)
+        request = connections.request("GET", f"/job/{job}/download-results")
+        cpu, started = cpu_seconds(sandbox.pid), time.perf_counter()
+        results = json.loads(connections.send([request])[0])
+        wall = time.perf_counter() - started
+        cpu = cpu_seconds(sandbox.pid) - cpu
+        # Once more: what was made is kept.
+        again = time.perf_counter()
+        connections.send([request])
+        again = time.perf_counter() - again
+    assert sum(len(entry["detailedResults"]) for entry in results["results"]) == 100_000
+    report("sandbox_responses_s", "s", {"ours": [wall]}, cpu=cpu, again=again)
+
+
+@contextmanager
+def connected(sandbox: Sandbox) -> Iterator[Connections]:
+    """Connections with a token."""
+    secret = base64.b64encode(f"{sandbox.client_id}:{sandbox.client_secret}".encode()).decode()
+    request = urllib.request.Request(
+        f"{sandbox.url}/connect/token",
+        b"grant_type=client_credentials",
+        {"Authorization": f"Basic {secret}"},
+    )
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    token = json.loads(direct.open(request).read())["access_token"]
+    connections = Connections(sandbox.url, token)
+    try:
+        yield connections
+    finally:
+        connections.close()
+
+
+def _text_definition(connections: Connections, points: int) -> str:
+    def post(path: str, *bodies: object) -> list[dict[str, Any]]:
+        requests = [connections.request("POST", path, json.dumps(body).encode()) for body in bodies]
+        return [json.loads(answer) for answer in connections.send(requests)]
+
+    def point(number: int) -> object:
+        texts = [{"_t": "TextAssetInput", "text": f"{side} {number}"} for side in "ab"]
+        asset = {"_t": "MultiAssetInput", "assets": texts}
+        segments = [{"key": "asset", "kind": "Asset", "asset": asset}]
+        return {"segments": segments, "sortIndex": number}
+
+    dataset = post("/dataset", {"name": "benchmark"})[0]["datasetId"]
+    post(f"/dataset/{dataset}/datapoint", *(point(number) for number in range(points)))
+    rapid = {"_t": "Compare", "asset": {"segment": "asset"}, "criteria": {"literal": "Which?"}}
+    definition = {
+        "definitionName": "benchmark",
+        "workflow": {"_t": "SimpleWorkflow", "rapid": rapid},
+        "referee": {"_t": "NaiveReferee", "totalVotes": 10},
+        "datasetId": dataset,
+    }
+    return post("/job/definition", definition)[0]["definitionId"]
+
+
+def _job(connections: Connections, definition: str, name: str) -> str:
+    body = {
+        "jobDefinitionId": definition,
+        "audienceId": "global",
+        "revisionNumber": 1,
+        "name": name,
+    }
+    request = connections.request("POST", "/job", json.dumps(body).encode())
+    return json.loads(connections.send([request])[0])["jobId"]
+
+
+# --- reporting ------------------------------------------------------------------------------------
+
+Wanted = Callable[[str], bool]
+START = ("import_wall", "import_rss", "first_call_cpu")
+DEFINE_FIGURES = ("cpu", "cpu_with_import", "rss", "wall", "wall_vs_bare", "requests", "bytes")
+
+
+def of(
+    measured: dict[str, list[dict[str, float]]],
+    field: str,
+    sides: tuple[str, ...] = tuple(PACKAGES),
+) -> dict[str, list[float]]:
+    """One field of all runs, by side."""
+    return {side: [run[field] for run in measured[side]] for side in sides}
+
+
+def compared(measured: dict[str, list[float]]) -> dict[str, float]:
+    """The medians, ours first, and their ratio."""
+    ours, *peer = (statistics.median(values) for values in measured.values())
+    line = {"ours": ours} | ({"peer": peer[0], "ratio": ours / peer[0]} if peer else {})
+    return {key: round(value, 4) for key, value in line.items()}
+
+
+def report(name: str, unit: str, measured: dict[str, list[float]], **more: Any) -> None:
     """Print one line."""
-    ours, peer = (statistics.median(measured[side]) for side in SIDES)
-    line = {"name": name, "ours": ours, "peer": peer, "unit": unit, "ratio": ours / peer}
-    print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in line.items()}))
+    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in more.items()}
+    print(json.dumps({"name": name, "unit": unit} | compared(measured) | rounded), flush=True)
 
 
 def main() -> None:
-    """Run everything; the two sides take turns, so that a noisy machine disturbs both alike."""
-    with tempfile.TemporaryDirectory() as home, Sandbox.start(tls=True) as sandbox:
-        # The vendor's SDK looks for its newest version; there is nobody behind this port.
-        environ = {**os.environ, **sandbox.environ, "HOME": home}
-        environ |= {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
-        runs = {"import": IMPORT, "call": FIRST_CALL}
-        results = {(what, side): [] for what in runs for side in SIDES}
-        for _ in range(RUNS):
-            for (what, side), measured in results.items():
-                measured.append(measure(runs[what], side, environ))
+    """Measure what is wanted; the sides take turns, so that a noisy machine disturbs all alike."""
+    parser = argparse.ArgumentParser(description="Measure the client and the sandbox.")
+    parser.add_argument("--only", action="append", metavar="NAME", help="the beginning of a name")
+    parser.add_argument("--quick", action="store_true", help="one run instead of several")
+    options = parser.parse_args()
+    runs = 1 if options.quick else RUNS
 
-    def all_of(what: str, field: str) -> dict[str, list[float]]:
-        return {side: [run[field] for run in results[what, side]] for side in SIDES}
+    def wanted(name: str) -> bool:
+        return not options.only or name.startswith(tuple(options.only))
 
-    figure("import_wall", "s", all_of("import", "wall"))
-    figure("import_rss", "MB", all_of("import", "rss"))
-    figure("first_call_cpu", "s", all_of("call", "cpu"))
+    if wanted("sandbox_ready_s"):
+        measure_ready(runs)
+    if wanted("sandbox_reads_per_s"):
+        measure_reads(runs)
+    if wanted("sandbox_responses_s"):
+        measure_responses()
+    kinds = [k for k in KINDS if any(wanted(f"define_{k}_{figure}") for figure in DEFINE_FIGURES)]
+    if not kinds and not any(wanted(name) for name in START):
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Sandbox.start(tls=True) as near,
+        Sandbox.start(tls=True, latency=LATENCY) as far,
+    ):
+        place, slow = Place(near, Path(folder)), Place(far, Path(folder))
+        if any(wanted(name) for name in START):
+            measure_start(place, runs)
+        for kind in kinds:
+            measure_define(place, slow, kind, runs, wanted)
 
 
 if __name__ == "__main__":

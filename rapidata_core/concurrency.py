@@ -6,10 +6,12 @@ Everything else is written once, in ``_async``; ``scripts/unasync.py`` swaps the
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
 
 Item = TypeVar("Item")
 P = ParamSpec("P")
@@ -68,3 +70,134 @@ def thread_map(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+async def async_each(
+    function: Callable[[Item], Awaitable[object]], source: AsyncGenerator[Item, None], workers: int
+) -> None:
+    """Apply a coroutine function to items as they come, ``workers`` at a time.
+
+    The first error ends it. Only one worker waits for the next item; the others work.
+    """
+    turn = asyncio.Lock()
+
+    async def work() -> None:
+        while True:
+            async with turn:
+                try:
+                    item = await anext(source)
+                except StopAsyncIteration:
+                    return
+            await function(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(work())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    finally:
+        await source.aclose()
+
+
+def thread_each(
+    function: Callable[[Item], object], source: Generator[Item, None], workers: int
+) -> None:
+    """Apply a function to items as they come, in ``workers`` threads.
+
+    The first error ends it. Only one thread waits for the next item; the others work.
+    """
+    turn = threading.Lock()
+    ended = threading.Event()
+    nothing = object()
+
+    def work() -> None:
+        while True:
+            with turn:
+                item = nothing if ended.is_set() else next(source, nothing)
+            if item is nothing:
+                return
+            try:
+                function(item)  # pyright: ignore[reportArgumentType] - not `nothing`
+            except BaseException:
+                ended.set()
+                raise
+
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="rapidata") as pool:
+        futures = [pool.submit(work) for _ in range(workers)]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            # Also when this thread is interrupted: nobody should work on.
+            ended.set()
+    source.close()
+
+
+class AsyncFlights:
+    """Identical work that is under way already is not begun again."""
+
+    def __init__(self) -> None:
+        self._running: dict[tuple[int, str], asyncio.Future[Any]] = {}
+
+    async def once(self, key: str, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Do the work, or wait for whoever is doing it; both get its result or its error.
+
+        Args:
+            key: What makes it the same work.
+            work: Does it.
+        """
+        loop = asyncio.get_running_loop()
+        slot = (id(loop), key)
+        while True:
+            mine = loop.create_future()
+            running = self._running.setdefault(slot, mine)
+            if running is mine:
+                break
+            await asyncio.wait([running])
+            if not running.cancelled():
+                return running.result()
+            # Whoever did it was told to stop; that says nothing about us.
+        try:
+            result = await work()
+            mine.set_result(result)
+            return result
+        except Exception as error:
+            mine.set_exception(error)
+            # Asked for, so that the loop does not complain where nobody else waits for it.
+            mine.exception()
+            raise
+        finally:
+            mine.cancel()
+            del self._running[slot]
+
+
+class Flights:
+    """Identical work that is under way already is not begun again."""
+
+    def __init__(self) -> None:
+        # By process: work that another thread of a forked process's parent does never ends here.
+        self._running: dict[tuple[int, str], Future[Any]] = {}
+
+    def once(self, key: str, work: Callable[[], Result]) -> Result:
+        """Do the work, or wait for whoever is doing it; both get its result or its error.
+
+        Args:
+            key: What makes it the same work.
+            work: Does it.
+        """
+        slot = (os.getpid(), key)
+        mine: Future[Any] = Future()
+        # Of threads that come here together, setdefault lets one win.
+        running = self._running.setdefault(slot, mine)
+        if running is not mine:
+            return running.result()
+        try:
+            result = work()
+            mine.set_result(result)
+            return result
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            del self._running[slot]

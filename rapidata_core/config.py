@@ -1,23 +1,33 @@
 """Settings and credentials: arguments first, then ``RAPIDATA_*`` variables, then the file.
 
+Beside the settings of one client there is :data:`rapidata_config`, which the documents describe:
+how uploads and logging behave in this process.
+
 Empty strings count as unset everywhere, because templates and CI systems produce them.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, TextIO, TypeVar, cast
 from urllib.parse import urlsplit
 
-from rapidata_core.errors import AuthenticationError, ValidationError
+import pydantic
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from rapidata_core.errors import AuthenticationError, ValidationError, problems_in
 
 DEFAULT_ENVIRONMENT = "rapidata.ai"
 DEFAULT_SCOPE = "openid email api"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+logger = logging.getLogger("rapidata_core")
 
 
 @dataclass(frozen=True)
@@ -169,7 +179,9 @@ def _missing(identity: str | None, secret: str | None, auth_url: str) -> Authent
     return AuthenticationError(
         f"Cannot log in at {auth_url}: {problem}. Pass client_id= and client_secret=, or set "
         "RAPIDATA_CLIENT_ID and RAPIDATA_CLIENT_SECRET (create them in the Rapidata dashboard "
-        "under Settings > Tokens), or run against the sandbox: rapidata-orchestration sandbox."
+        "under Settings > Tokens), or log in with the vendor's SDK, which stores them in "
+        "~/.config/rapidata/credentials.json, or run against the sandbox: "
+        "rapidata-orchestration sandbox."
     )
 
 
@@ -206,4 +218,226 @@ def _stored_credentials(
                     "log in again or delete it"
                 )
             ],
+        ) from None
+
+
+def _truth(value: object) -> object:
+    """Text as the documents read it: everything but these three is false."""
+    return value.strip().lower() in {"1", "true", "yes"} if isinstance(value, str) else value
+
+
+def _usable_level(value: str) -> str:
+    name = value.strip().upper()
+    if name not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+        raise ValueError("must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL")
+    return name
+
+
+def _usable_format(text: str) -> str:
+    logging.Formatter(text)
+    return text
+
+
+def _usable_file(path: Path) -> Path:
+    try:
+        path.expanduser().open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise ValueError(f"cannot be written: {error}") from None
+    return path.expanduser()
+
+
+Flag = Annotated[bool, BeforeValidator(_truth)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Options(BaseModel, validate_assignment=True, extra="forbid"):
+    """Values that are checked whenever they are set.
+
+    Raises:
+        ValidationError: A value is none, or there is no such name; nothing is changed.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except pydantic.ValidationError as error:
+            raise ValidationError(type(self).__name__, problems_in(error)) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            super().__setattr__(name, value)
+        except pydantic.ValidationError as error:
+            raise ValidationError(type(self).__name__, problems_in(error)) from None
+
+
+class CompressionConfig(Options):
+    """How the platform compresses images when they are uploaded; None leaves it to the platform.
+
+    Attributes:
+        enabled: Whether it does.
+        quality: 1 to 100.
+        max_dimension: Pixels of the longer side at most.
+    """
+
+    enabled: bool | None = None
+    quality: Annotated[int, Field(ge=1, le=100)] | None = None
+    max_dimension: Annotated[int, Field(ge=1)] | None = None
+
+
+class UploadOptions(Options):
+    """``rapidata_config.upload``. The names are those of the platform's documents.
+
+    Attributes:
+        maxWorkers: Requests at a time while uploading.
+        maxRetries: How often a datapoint that failed is tried again.
+        cacheToDisk: Whether uploaded files are remembered between runs.
+        cacheTimeout: Seconds to wait for the cache while another process uses it.
+        cacheLocation: Its folder; only ``RAPIDATA_cacheLocation`` can change it.
+        cacheShards: Without effect: the cache is a single file here.
+        batchSize: URLs per batch, 100 to 5000.
+        batchPollInterval: Seconds between looks whether a batch is done.
+        compression: See :class:`CompressionConfig`; it can only be set in code.
+        contextShortening: Whether contexts that are too long are shortened.
+        autoShortenContext: The same under its other name.
+        failureTolerance: Share of the datapoints that may fail without an error, 0 to 1.
+        checkForExplicitContent: Whether the platform checks jobs for explicit content; None
+            leaves it to the platform.
+    """
+
+    maxWorkers: Annotated[int, Field(ge=1)] = 25  # noqa: N815
+    maxRetries: Annotated[int, Field(ge=0)] = 3  # noqa: N815
+    cacheToDisk: Flag = True  # noqa: N815
+    cacheTimeout: Annotated[float, Field(ge=0)] = 1.0  # noqa: N815
+    cacheLocation: Annotated[Path, AfterValidator(Path.expanduser)] = Field(  # noqa: N815
+        default=Path("~/.cache/rapidata/upload_cache"), validate_default=True, frozen=True
+    )
+    cacheShards: Annotated[int, Field(ge=1)] = Field(default=128, frozen=True)  # noqa: N815
+    batchSize: Annotated[int, Field(ge=100, le=5000)] = 1000  # noqa: N815
+    batchPollInterval: Annotated[float, Field(ge=0.01)] = 0.5  # noqa: N815
+    compression: CompressionConfig | None = None
+    contextShortening: Flag = False  # noqa: N815
+    failureTolerance: Share = 0.0  # noqa: N815
+    checkForExplicitContent: Flag | None = None  # noqa: N815
+
+    @property
+    def autoShortenContext(self) -> bool:  # noqa: N802
+        """See ``contextShortening``."""
+        return self.contextShortening
+
+    @autoShortenContext.setter
+    def autoShortenContext(self, value: bool) -> None:  # noqa: N802
+        self.contextShortening = value
+
+
+class LoggingOptions(Options):
+    """``rapidata_config.logging``.
+
+    A library must not decide how its user's program logs. So nothing is set up until one of
+    ``level``, ``log_file`` and ``format`` is set, and then for the logger ``rapidata_core`` alone.
+
+    Attributes:
+        level: DEBUG, INFO, WARNING, ERROR or CRITICAL.
+        log_file: A file that gets the messages, too.
+        format: How a message looks; see :mod:`logging`.
+        silent_mode: Whether progress bars and addresses of pages are left out. Logging goes on.
+        enable_otlp: Without effect: this package sends no telemetry to anybody.
+    """
+
+    level: Annotated[str, AfterValidator(_usable_level)] = "WARNING"
+    log_file: Annotated[Path, AfterValidator(_usable_file)] | None = None
+    format: Annotated[str, AfterValidator(_usable_format)] = (
+        "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+    )
+    silent_mode: Flag = False
+    enable_otlp: Flag = False
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self._apply()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self._apply()
+
+    def _apply(self) -> None:
+        """Give the logger ``rapidata_core`` its level and handlers, if somebody asked for it."""
+        if self.model_fields_set.isdisjoint({"level", "log_file", "format"}):
+            return
+        for old in [handler for handler in logger.handlers if isinstance(handler, _OURS)]:
+            logger.removeHandler(old)
+            old.close()
+        handlers: list[logging.Handler] = [_Terminal()]
+        if self.log_file is not None:
+            handlers.append(_File(self.log_file, encoding="utf-8"))
+        for handler in handlers:
+            handler.setFormatter(logging.Formatter(self.format))
+            logger.addHandler(handler)
+        logger.setLevel(self.level)
+
+
+class _Terminal(logging.StreamHandler[TextIO]):
+    """Standard error, unless the program shows messages itself: they would be there twice."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not logging.getLogger().handlers:
+            super().emit(record)
+
+
+class _File(logging.FileHandler):
+    """The user's file."""
+
+
+# So that the handlers of the program stay.
+_OURS = (_Terminal, _File)
+
+
+Part = TypeVar("Part", bound=Options)
+
+
+class RapidataConfig:
+    """How this process uploads and logs; there is one, :data:`rapidata_config`.
+
+    Variables are read when a part is used first, so that a wrong one fails no import.
+    """
+
+    @cached_property
+    def upload(self) -> UploadOptions:
+        """How files and datapoints are uploaded."""
+        return _of_variables(UploadOptions)
+
+    @cached_property
+    def logging(self) -> LoggingOptions:
+        """What is said, and where."""
+        return _of_variables(LoggingOptions)
+
+    def check(self) -> None:
+        """Read all variables.
+
+        Raises:
+            ValidationError: Some have values that are none; it lists every problem.
+        """
+        problems: list[str] = []
+        for part in ("upload", "logging"):
+            try:
+                getattr(self, part)
+            except ValidationError as error:
+                problems += error.problems
+        if problems:
+            raise ValidationError("environment variables", problems)
+
+    def __repr__(self) -> str:
+        return f"RapidataConfig(upload={self.upload!r}, logging={self.logging!r})"
+
+
+rapidata_config = RapidataConfig()
+
+
+def _of_variables(kind: type[Part]) -> Part:
+    """Options as the variables ``RAPIDATA_<name>`` say; an empty one is unset."""
+    given = {name: os.environ.get(f"RAPIDATA_{name}") for name in kind.model_fields}
+    try:
+        return kind(**{name: text for name, text in given.items() if text})
+    except ValidationError as error:
+        raise ValidationError(
+            "environment variables", [f"RAPIDATA_{problem}" for problem in error.problems]
         ) from None

@@ -6,8 +6,13 @@ a message, an attribute or a representation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pydantic
 
 
 class RapidataError(Exception):
@@ -74,6 +79,18 @@ class ValidationError(RapidataError, ValueError):
         self.problems = list(problems)
         listed = "".join(f"\n  - {problem}" for problem in self.problems)
         super().__init__(f"{subject} is not valid:{listed}", **facts)
+
+
+def problems_in(error: pydantic.ValidationError) -> list[str]:
+    """One sentence per problem, starting with the argument; inputs are not echoed at length."""
+    sentences: list[str] = []
+    for problem in error.errors(include_url=False, include_input=False):
+        first, *rest = problem["loc"] or ("input",)
+        # Alternatives of one argument are named by their type; that is no part of the input.
+        places = [part for part in rest if not str(part).startswith("list[")]
+        where = f"{first}{''.join(f'[{part!r}]' for part in places)}"
+        sentences.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}")
+    return sentences
 
 
 class AuthenticationError(RapidataError):
@@ -163,18 +180,177 @@ class WaitTimeoutError(JobError, TimeoutError):
     """The job was not done in time. It goes on; wait again with its id."""
 
 
-class FailedUploadException(RapidataError):  # noqa: N818 - the platform documents' own name
-    """Some datapoints could not be uploaded; no job definition was created.
+@dataclass(frozen=True)
+class FailedUpload:
+    """One datapoint that could not be uploaded, and why.
 
     Attributes:
-        failed_uploads: The datapoints that failed, as they were given.
-        failures_by_reason: The same, grouped by the platform's reason.
+        item: The datapoint, a :class:`rapidata_core.jobs.Datapoint`.
+        error_message: What went wrong, in the same words for all datapoints with the same problem.
+        error_type: ``AssetUploadFailed``, ``RapidataError`` (the platform refused the datapoint),
+            or ``OutcomeUnknown`` (the answer was lost, and reading did not tell).
+        timestamp: When it failed.
+        exception: The error behind it, if there was one.
+        reason: Of a failed asset, what was wrong with it: ours of a file, the platform's of a URL.
+        stage: Where the platform failed on a URL, for example ``download``.
+        http_status: What the server behind the URL answered.
     """
 
-    def __init__(self, message: str, *, failures: Mapping[str, Sequence[Any]]) -> None:
+    item: Any
+    error_message: str
+    error_type: str
+    timestamp: datetime
+    exception: Exception | None = None
+    reason: str | None = None
+    stage: str | None = None
+    http_status: int | None = None
+
+
+class FailedUploadException(RapidataError):  # noqa: N818 - the platform documents' own name
+    """Some datapoints could not be uploaded. What succeeded stays on the platform.
+
+    Attributes:
+        dataset: The dataset with the datapoints that succeeded; its ``add_datapoints`` takes
+            ``failed_uploads``. None when it was refused before anything was sent.
+        job_definition: The definition made of what succeeded; None when nothing did, or when
+            incomplete definitions are not wanted.
+        order: The order of ``job_definition``, where ``client.order`` was asked for one.
+        detailed_failures: What failed and why, one :class:`FailedUpload` per datapoint.
+
+    ``dataset``, ``job_definition``, ``order`` and :meth:`retry` need the client's connection, so a
+    copy in another process has them no more.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detailed_failures: Sequence[FailedUpload],
+        dataset: Any = None,
+        job_definition: Any = None,
+        retry: Callable[[], Any] | None = None,
+    ) -> None:
         super().__init__(message)
-        self.failures_by_reason = {reason: list(items) for reason, items in failures.items()}
-        self.failed_uploads = [item for items in self.failures_by_reason.values() for item in items]
+        self.detailed_failures = list(detailed_failures)
+        self.dataset = dataset
+        self.job_definition = job_definition
+        self.order: Any = None
+        self._retry = retry
+
+    @property
+    def failed_uploads(self) -> list[Any]:
+        """The datapoints that failed."""
+        return [failure.item for failure in self.detailed_failures]
+
+    @property
+    def failures_by_reason(self) -> dict[str, list[Any]]:
+        """The datapoints that failed, by ``error_message``."""
+        grouped: dict[str, list[Any]] = {}
+        for failure in self.detailed_failures:
+            grouped.setdefault(failure.error_message, []).append(failure.item)
+        return grouped
+
+    def retry(self) -> Any:
+        """Upload what failed once more, at its old place; to be awaited with the async client.
+
+        Returns:
+            The job definition, complete now.
+
+        Raises:
+            FailedUploadException: Some of it failed again.
+        """
+        if self._retry is None:
+            raise RapidataError(
+                "This copy of the error has no connection any more: it comes from another process. "
+                "Submit again; what was uploaded before is not uploaded twice."
+            )
+        return self._retry()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        restore, (kind, arguments, attributes) = super().__reduce__()
+        gone = dict.fromkeys(("dataset", "job_definition", "order", "_retry"))
+        return restore, (kind, arguments, {**attributes, **gone})
+
+
+class RevisionConflictError(RapidataError):
+    """A job definition has a newer revision than the one that was to be changed.
+
+    Attributes:
+        job_definition_id: The definition.
+        base_revision: The revision that the change was made to.
+        latest_revision: The newest one, or None if the platform did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job_definition_id: str,
+        base_revision: int,
+        latest_revision: int | None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.job_definition_id = job_definition_id
+        self.base_revision = base_revision
+        self.latest_revision = latest_revision
+
+
+class SignalRunError(RapidataError):
+    """A firing of a signal made no job.
+
+    Attributes:
+        signal_id: The signal; it goes on.
+        run_id: The firing.
+        status: ``Skipped``, or ``Failed``.
+    """
+
+    def __init__(self, message: str, *, signal_id: str, run_id: str, status: str) -> None:
+        super().__init__(message)
+        self.signal_id = signal_id
+        self.run_id = run_id
+        self.status = status
+
+
+class FlowItemFailedError(RapidataError):
+    """The platform ended a flow item without results.
+
+    Attributes:
+        flow_item_id: The item.
+    """
+
+    def __init__(self, message: str, *, flow_item_id: str) -> None:
+        super().__init__(message)
+        self.flow_item_id = flow_item_id
+
+
+class IncompleteUploadError(FailedUploadException):
+    """Some prompts or samples did not get to a benchmark. The others did, and stay there.
+
+    ``failed_uploads`` has them as they were given; :meth:`retry` sends them again.
+
+    Attributes:
+        benchmark: The benchmark whose prompts they are, or None.
+        participant: The participant whose samples they are, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detailed_failures: Sequence[FailedUpload],
+        retry: Callable[[], Any],
+        benchmark: Any = None,
+        participant: Any = None,
+    ) -> None:
+        super().__init__(message, detailed_failures=detailed_failures, retry=retry)
+        self.benchmark = benchmark
+        self.participant = participant
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        restore, (kind, arguments, attributes) = super().__reduce__()
+        gone = dict.fromkeys(("benchmark", "participant"))
+        return restore, (kind, arguments, {**attributes, **gone})
 
 
 # What trying again cannot change: a person has to change the input, the account or the job.
@@ -183,6 +359,7 @@ FINAL: tuple[type[RapidataError], ...] = (
     BudgetExceededError,
     JobFailedError,
     NotFoundError,
+    RevisionConflictError,
     SubmissionConflictError,
     ValidationError,
 )

@@ -40,7 +40,9 @@ Response = httpx.Response
 
 _HEADERS = {"User-Agent": f"rapidata-orchestration/{__version__}"}
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0)
-_LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=32)
+# httpx's pool slows down as it grows; more than this gains nothing.
+CONNECTIONS = 32
+_LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
 
 
 def segment(identifier: str) -> str:

@@ -1,12 +1,16 @@
-"""Small shared values: states, settings of a task, and what the client answers with."""
+"""Small shared values: states, boxes, settings of a task, and what the client answers with."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from rapidata_core.errors import ValidationError
 
 
 class JobState(StrEnum):
@@ -40,29 +44,33 @@ class Setting(BaseModel):
     target: Literal["rapids", "campaign"] = "rapids"
 
 
-def NoShuffle() -> Setting:  # noqa: N802 - reads as the setting class of the documents
-    """Keep the answer options in the given order, as a Likert scale needs."""
-    return Setting(key="no_shuffle", value="true")
+@dataclass(frozen=True)
+class Box:
+    """A rectangle on an image, in shares of its width and height, from the upper left corner.
 
-
-def AllowNeitherBoth(delay_ms: int = 5000) -> Setting:  # noqa: N802
-    """Let labelers of a compare job answer "neither" or "both".
-
-    Args:
-        delay_ms: Milliseconds before the two answers appear.
+    Attributes:
+        x_min: Left edge.
+        y_min: Upper edge.
+        x_max: Right edge.
+        y_max: Lower edge.
     """
-    return Setting(key="compare_unsure", value=str(delay_ms))
 
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
 
-def Markdown() -> Setting:  # noqa: N802
-    """Render text datapoints as (limited) markdown."""
-    return Setting(key="use_main_text_markdown", value="true")
-
-
-# The documents use both names.
-NoShuffleSetting = NoShuffle
-AllowNeitherBothSetting = AllowNeitherBoth
-MarkdownSetting = Markdown
+    def __post_init__(self) -> None:
+        problems = [
+            f"{edge} must be from 0 to 1, not {value!r}"
+            for edge, value in asdict(self).items()
+            if not 0 <= value <= 1
+        ]
+        for least, most in (("x_min", "x_max"), ("y_min", "y_max")):
+            if not problems and getattr(self, least) >= getattr(self, most):
+                problems.append(f"{least} must be below {most}")
+        if problems:
+            raise ValidationError("Box", problems)
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,23 @@ class Submission:
 
 
 @dataclass(frozen=True)
+class RevisionInfo:
+    """One state of a job definition.
+
+    Attributes:
+        revision_number: From 1.
+        state: ``Pending`` while the platform prepares it, then ``Completed`` or ``Failed``.
+        created_at: When it was saved.
+        base_revision: The revision that it was made from, if the platform says.
+    """
+
+    revision_number: int
+    state: str
+    created_at: datetime
+    base_revision: int | None = None
+
+
+@dataclass(frozen=True)
 class CostEstimate:
     """What the platform expects a job to cost; the bill can differ.
 
@@ -100,16 +125,111 @@ class CostEstimate:
 
 
 @dataclass(frozen=True)
+class RecruitingMetrics:
+    """How many labelers of a custom audience are how far.
+
+    Nobody answers before somebody has graduated, so a job without answers whose audience is still
+    distilling is waiting, not stuck.
+
+    Attributes:
+        graduated: Passed the examples; they answer jobs.
+        distilling: At work on the examples.
+        dropped: Failed them, or left.
+        inactive: Have not been seen for long.
+        users_per_state: The platform's own, finer list.
+    """
+
+    graduated: int
+    distilling: int
+    dropped: int
+    inactive: int
+    users_per_state: Mapping[str, int] = field(hash=False)
+
+
+@dataclass(frozen=True)
 class JobProgress:
     """How far a job is.
 
     Attributes:
         state: See :class:`JobState`; the platform may add others.
         completion_percentage: 0 to 100.
+        response_count: Human answers so far; None where nobody asked.
+        recruiting: How far the audience is; None for audiences that recruit nobody, and where
+            nobody asked.
     """
 
     state: str
     completion_percentage: float
+    response_count: int | None = None
+    recruiting: RecruitingMetrics | None = None
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What an organization may still spend, in the platform's currency.
+
+    Attributes:
+        mode: Usage, Limited or Prepaid; the platform may add others.
+        available: What is left; None where usage is billed afterwards.
+        spent: In the current period so far.
+        limit: The most that may be spent in it; None without a limit.
+    """
+
+    mode: str
+    available: float | None
+    spent: float
+    limit: float | None
+
+
+@dataclass(frozen=True)
+class BillingPeriod:
+    """What a billing period has cost so far, in the platform's currency.
+
+    Attributes:
+        id: Its id.
+        start_date: When it began.
+        end_date: When it ends.
+        status: ``Open`` as long as costs accrue; the platform has others for afterwards.
+        outstanding_cost: ``gross_cost`` without ``discount``: what an invoice would say today.
+        gross_cost: Before discounts.
+        discount: Discounts so far.
+        response_count: Human answers that are billed.
+        credits: Prepaid credit that is left, of the organization and not of the period; None
+            where usage is billed afterwards.
+        effective_limit: The most that may be spent in the period; None without a limit.
+    """
+
+    id: str
+    start_date: datetime
+    end_date: datetime
+    status: str
+    outstanding_cost: float
+    gross_cost: float
+    discount: float
+    response_count: int
+    credits: float | None
+    effective_limit: float | None
+
+
+@dataclass(frozen=True)
+class OutstandingBalance:
+    """What an organization owes. The current period is not part of it.
+
+    Attributes:
+        total: All of it.
+        unpaid_invoices: Invoices that are not paid.
+        unpaid_invoice_count: Their number.
+        awaiting_invoice: Periods that have ended and have no invoice yet.
+        accruing: What the current period has cost so far, for comparison.
+        currency: Of all amounts, where the platform names it.
+    """
+
+    total: float
+    unpaid_invoices: float
+    unpaid_invoice_count: int
+    awaiting_invoice: float
+    accruing: float
+    currency: str | None
 
 
 @dataclass(frozen=True)
@@ -143,3 +263,136 @@ class Manifest:
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for example for JSON."""
         return asdict(self)
+
+
+class SignalRunStatus(StrEnum):
+    """States of a firing of a signal, as the platform names them."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    SKIPPED = "Skipped"
+
+
+@dataclass(frozen=True)
+class SignalRun:
+    """One firing of a signal.
+
+    Attributes:
+        id: The run.
+        status: See :class:`SignalRunStatus`; the platform may add others.
+        trigger_source: ``Scheduled``, or ``Manual`` for a trigger.
+        started_at: When the signal fired.
+        completed_at: When the run ended, or None.
+        job_id: Its job, as soon as there is one; a skipped run has none.
+        skipped_reason: Why it was skipped.
+        failure_message: Why it failed.
+    """
+
+    id: str
+    status: str
+    trigger_source: str
+    started_at: datetime
+    completed_at: datetime | None = None
+    job_id: str | None = None
+    skipped_reason: str | None = None
+    failure_message: str | None = None
+
+
+class FlowItemState(StrEnum):
+    """States of a flow item, as the platform names them."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    INCOMPLETE = "Incomplete"
+
+
+@dataclass(frozen=True)
+class FlowItemResult:
+    """How the items of a ranking flow's batch rank.
+
+    Attributes:
+        datapoints: The score of every item, under its URL, else its file name, else its text. The
+            scores read like Elo ratings: higher is better, 1200 is where everything starts.
+        total_votes: Comparisons in all.
+    """
+
+    datapoints: dict[str, int]
+    total_votes: int
+
+
+@dataclass(frozen=True)
+class ClassifyDatapointResult:
+    """How one item of a classify flow's batch was classified.
+
+    Attributes:
+        majority_value: What was chosen most often, or None on a tie.
+        distribution: How often every category was chosen, 0 included.
+        response_count: Answers in all.
+    """
+
+    majority_value: str | None
+    distribution: dict[str, int]
+    response_count: int
+
+
+@dataclass(frozen=True)
+class ClassifyFlowItemResult:
+    """How the items of a classify flow's batch were classified.
+
+    Attributes:
+        datapoints: Every item's classification, under its URL, else its file name, else its text.
+        total_responses: Answers in all.
+    """
+
+    datapoints: dict[str, ClassifyDatapointResult]
+    total_responses: int
+
+
+class VoteAggregation(StrEnum):
+    """How the answers to one matchup of a leaderboard become its result."""
+
+    MAJORITY_VOTE = "MajorityVote"
+    ALL_VOTES = "AllVotes"
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag of a benchmark's prompt, by which results are filtered; labelers never see it.
+
+    Attributes:
+        value: The tag.
+        category: What kind of tag it is, if that matters.
+    """
+
+    value: str
+    category: str | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a benchmark's prompt comes from.
+
+    Attributes:
+        source: For example a dataset.
+    """
+
+    source: str
+
+
+@dataclass(frozen=True)
+class SampleUpload:
+    """Something that a model made for a prompt of a benchmark.
+
+    Attributes:
+        media: A local path, a URL, or the text itself.
+        identifier: The prompt's identifier.
+    """
+
+    media: str
+    identifier: str

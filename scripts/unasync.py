@@ -38,6 +38,7 @@ RULES = {
     # rapidata_core/concurrency.py
     r"\basync_sleep\b": "sleep",
     r"\basync_map\b": "thread_map",
+    r"\basync_each\b": "thread_each",
     r"\basync_offload\b": "offload",
     # Import paths.
     r"\b_async\b": "_sync",

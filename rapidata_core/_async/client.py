@@ -6,11 +6,17 @@ import os
 from collections.abc import Mapping
 from typing import Any, Self
 
-from rapidata_core._async.audiences import AsyncAudiences, AsyncRapidataAudience
+from rapidata_core._async.audiences import AsyncAnyAudience, AsyncAudiences
+from rapidata_core._async.billing import AsyncBilling
+from rapidata_core._async.context import AsyncContexts
 from rapidata_core._async.definitions import AsyncJobs
+from rapidata_core._async.flows import AsyncFlows
+from rapidata_core._async.mri import AsyncBenchmarks
+from rapidata_core._async.orders import AsyncOrders
+from rapidata_core._async.signals import AsyncSignals
 from rapidata_core._async.submit import submit
 from rapidata_core._async.transport import AsyncTransport
-from rapidata_core.config import Settings
+from rapidata_core.config import Settings, rapidata_config
 from rapidata_core.jobs import JobSpec, parse_job
 from rapidata_core.policy.retry import RetryPolicy
 from rapidata_core.types import Submission
@@ -25,6 +31,12 @@ class AsyncRapidataClient:
     Attributes:
         audience: Who answers.
         job: What is asked, and the work on it.
+        context: Long contexts made short.
+        signals: Jobs on a schedule.
+        flow: Batches that are ranked or classified as they come.
+        mri: Benchmarks, in which models are ranked.
+        billing: What was spent, what is owed, and what is left.
+        order: Definitions that are run once, as the documents had them before; deprecated.
     """
 
     def __init__(
@@ -52,8 +64,10 @@ class AsyncRapidataClient:
 
         Raises:
             AuthenticationError: There are no credentials.
-            ValidationError: The environment is no environment.
+            ValidationError: The environment is no environment, or a ``RAPIDATA_*`` variable has a
+                value that is none.
         """
+        rapidata_config.check()
         self._transport = AsyncTransport(
             Settings.resolve(
                 client_id=client_id,
@@ -67,14 +81,21 @@ class AsyncRapidataClient:
         )
         self.audience = AsyncAudiences(self._transport)
         self.job = AsyncJobs(self._transport)
+        self.context = AsyncContexts(self._transport)
+        self.signals = AsyncSignals(self._transport)
+        self.flow = AsyncFlows(self._transport)
+        self.mri = AsyncBenchmarks(self._transport)
+        self.billing = AsyncBilling(self._transport)
+        self.order = AsyncOrders(self._transport, self.job)
 
     async def submit(
         self,
         spec: JobSpec | Mapping[str, Any] | str,
-        audience: AsyncRapidataAudience | str,
+        audience: AsyncAnyAudience | str,
         *,
         key: str,
         max_cost: float | None = None,
+        failure_tolerance: float = 0.0,
     ) -> Submission:
         """Get the one paid job of a logical task: the one that it has already, or a new one.
 
@@ -83,6 +104,8 @@ class AsyncRapidataClient:
             audience: Whom to ask; an audience or its id.
             key: The identity of the logical task, the same over retries, restarts and machines.
             max_cost: Refuse to pay more than this, by the platform's estimate.
+            failure_tolerance: Share of the datapoints that may fail to be uploaded, 0 to 1; if
+                more do, nothing is paid.
 
         Raises:
             SubmissionConflictError: The key has a job that asks something else.
@@ -93,7 +116,12 @@ class AsyncRapidataClient:
         """
         audience_id = audience if isinstance(audience, str) else audience.id
         return await submit(
-            self._transport, parse_job(spec), audience_id, key=key, max_cost=max_cost
+            self._transport,
+            parse_job(spec),
+            audience_id,
+            key=key,
+            max_cost=max_cost,
+            failure_tolerance=failure_tolerance,
         )
 
     async def aclose(self) -> None:

@@ -2,34 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from rapidata_core._async.api.definitions import AsyncDefinitionApi
+from rapidata_core._async.define import define, revise
 from rapidata_core._async.jobs import AsyncRapidataJob, estimate, find_jobs, get_job
 from rapidata_core._async.submit import price
 from rapidata_core._async.transport import AsyncTransport
-from rapidata_core._async.upload import define
+from rapidata_core.concurrency import async_sleep
 from rapidata_core.display import show
-from rapidata_core.errors import ValidationError
+from rapidata_core.errors import RapidataError, ValidationError, WaitTimeoutError
 from rapidata_core.http import segment
-from rapidata_core.jobs import ClassificationJob, CompareJob, JobSpec
+from rapidata_core.jobs import (
+    ClassificationJob,
+    CompareJob,
+    DrawJob,
+    FreeTextJob,
+    JobSpec,
+    LocateJob,
+    RankingJob,
+    SelectWordsJob,
+    parse_job,
+)
+from rapidata_core.policy.revisions import (
+    changed,
+    instruction_of,
+    options_of,
+    responses_of,
+    settings_of,
+)
 from rapidata_core.policy.submission import readable
-from rapidata_core.types import CostEstimate, Setting
+from rapidata_core.types import CostEstimate, RevisionInfo, Setting
+from rapidata_core.wire.definition import RevisionAnswer
+
+_READY_PAUSES = (0.2, 0.5, 1.0, 2.0)
+_REVISIONS_PER_PAGE = 100
 
 
 class AsyncRapidataJobDefinition:
     """What to ask. It costs nothing until it is assigned to an audience.
 
+    It stands for one revision: the one that was created or read. A job that is assigned asks that
+    revision, whatever others change in the meantime; :meth:`reload` goes on to the latest one.
+
     Attributes:
         id: The definition's id.
         name: Its name for people.
+        pinned: The number of its revision; None until one was read, for definitions that were
+            found in a list.
     """
 
-    def __init__(self, transport: AsyncTransport, definition_id: str, name: str) -> None:
+    def __init__(
+        self,
+        transport: AsyncTransport,
+        definition_id: str,
+        name: str,
+        revision: RevisionAnswer | int | None = None,
+    ) -> None:
         self._transport = transport
+        self._definitions = AsyncDefinitionApi(transport)
+        self._content = revision if isinstance(revision, RevisionAnswer) else None
         self.id = definition_id
         self.name = readable(name)
+        self.pinned = revision.revision_number if isinstance(revision, RevisionAnswer) else revision
 
     @property
     def url(self) -> str:
@@ -44,7 +81,152 @@ class AsyncRapidataJobDefinition:
     @property
     async def estimated_cost(self) -> CostEstimate:
         """What a job of this definition is expected to cost."""
-        return estimate(await price(AsyncDefinitionApi(self._transport).cost, self.id))
+        return estimate(await price(self._definitions.cost, self.id))
+
+    # What its revision says; read when it is first asked for.
+
+    @property
+    async def revision_number(self) -> int:
+        """The number of its revision, from 1."""
+        return (await self._revision()).revision_number
+
+    @property
+    async def instruction(self) -> str | None:
+        """The question that labelers see."""
+        return instruction_of((await self._revision()).workflow)
+
+    @property
+    async def answer_options(self) -> list[str] | None:
+        """The options of a classification; None where each datapoint has its own list of them."""
+        return options_of((await self._revision()).workflow)
+
+    @property
+    async def responses_per_datapoint(self) -> int | None:
+        """Human answers per datapoint, at most where it can be done earlier."""
+        return responses_of((await self._revision()).referee)
+
+    @property
+    async def settings(self) -> list[Setting]:
+        """Switches that change how it is shown and distributed."""
+        return settings_of(await self._revision())
+
+    @property
+    async def dataset_id(self) -> str:
+        """The dataset with its datapoints."""
+        return (await self._revision()).dataset_id
+
+    @property
+    async def state(self) -> str:
+        """``Pending`` while the platform prepares its revision, then ``Completed``."""
+        number = (await self._revision()).revision_number
+        return (await self._definitions.get_revision(self.id, number)).state
+
+    async def revisions(self) -> list[RevisionInfo]:
+        """All its revisions, oldest first."""
+        found: list[RevisionInfo] = []
+        page = 1
+        while True:
+            rows = await self._definitions.list_revisions(self.id, page, _REVISIONS_PER_PAGE)
+            found += [
+                RevisionInfo(r.revision_number, r.state, r.created_at, r.base_revision_number)
+                for r in rows
+            ]
+            if len(rows) < _REVISIONS_PER_PAGE:
+                return found
+            page += 1
+
+    async def reload(self, revision: int | None = None) -> AsyncRapidataJobDefinition:
+        """Read it anew.
+
+        Args:
+            revision: The number of the revision to stand for; the latest one by default.
+        """
+        self._content = await self._definitions.get_revision(self.id, revision)
+        self.pinned = self._content.revision_number
+        return self
+
+    async def update(
+        self,
+        spec: JobSpec | Mapping[str, Any] | str | None = None,
+        *,
+        instruction: str | None = None,
+        responses_per_datapoint: int | None = None,
+        settings: Sequence[Setting] | None = None,
+        failure_tolerance: float | None = None,
+        require_latest: bool = True,
+    ) -> AsyncRapidataJobDefinition:
+        """Save a new revision, and stand for it. Jobs that run already ask what they asked before.
+
+        Args:
+            spec: A whole new description, whose datapoints are uploaded. Instead of it, single
+                changes:
+            instruction: A new question.
+            responses_per_datapoint: A new number of human answers.
+            settings: New settings instead of all that it has.
+            failure_tolerance: See :meth:`AsyncJobs.create_job_definition`.
+            require_latest: Whether to refuse when somebody else has saved a revision since this
+                one was read. Otherwise theirs is not part of the new one.
+
+        Raises:
+            RevisionConflictError: Somebody else has.
+            FailedUploadException: More datapoints failed than tolerated; no revision was saved.
+            ValidationError: The change makes no sense; nothing was sent.
+        """
+        base = await self._revision()
+        whole = None if spec is None else parse_job(spec)
+        body = changed(
+            base,
+            whole,
+            instruction=instruction,
+            responses_per_datapoint=responses_per_datapoint,
+            settings=settings,
+        )
+        body["requireLatest"] = require_latest
+        await revise(self._transport, self, whole, body, failure_tolerance)
+        return self
+
+    async def wait_until_ready(self, timeout: float = 300) -> AsyncRapidataJobDefinition:
+        """Wait until the platform has prepared its revision.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Raises:
+            WaitTimeoutError: It takes longer; it goes on.
+            RapidataError: The platform could not prepare it.
+        """
+        deadline = time.monotonic() + timeout
+        number = (await self._revision()).revision_number
+        looks = 0
+        while True:
+            state = (await self._definitions.get_revision(self.id, number)).state
+            if state == "Completed":
+                return self
+            if state == "Failed":
+                raise RapidataError(
+                    f"The platform could not prepare revision {number} of job definition "
+                    f"{self.id!r}. Nothing was paid; look at {self.url} and define it anew."
+                )
+            pause = _READY_PAUSES[min(looks, len(_READY_PAUSES) - 1)]
+            looks += 1
+            if time.monotonic() + pause > deadline:
+                raise WaitTimeoutError(
+                    f"Revision {number} of job definition {self.id!r} is still {state} after "
+                    f"{timeout:g} s. The platform goes on; wait again.",
+                    job_id="",
+                    state=state,
+                )
+            await async_sleep(pause)
+
+    async def delete(self) -> None:
+        """Delete it; jobs that were assigned go on."""
+        await self._definitions.delete(self.id)
+
+    async def _revision(self) -> RevisionAnswer:
+        if self._content is None:
+            await self.reload(self.pinned)
+        assert self._content is not None
+        return self._content
 
     def __repr__(self) -> str:
         return f"RapidataJobDefinition(id={self.id!r}, name={self.name!r})"
@@ -56,57 +238,42 @@ class AsyncJobs:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create_job_definition(self, spec: JobSpec) -> AsyncRapidataJobDefinition:
-        """Upload what a spec needs and define the job.
+    async def create_job_definition(
+        self,
+        spec: JobSpec | Mapping[str, Any] | str,
+        failure_tolerance: float | None = None,
+    ) -> AsyncRapidataJobDefinition:
+        """Upload what a spec needs and define the job. This costs nothing.
+
+        Args:
+            spec: What to ask: a job spec, or what :func:`rapidata_core.parse_job` reads.
+            failure_tolerance: Share of the datapoints that may fail without an error, 0 to 1; by
+                default ``rapidata_config.upload.failureTolerance``.
 
         Raises:
-            FailedUploadException: Some datapoints could not be uploaded.
+            FailedUploadException: More datapoints failed than tolerated. The definition was made
+                of the others; it is the error's ``job_definition``, and ``retry()`` completes it.
         """
-        definition_id = await define(self._transport, spec, spec.name)
-        return AsyncRapidataJobDefinition(self._transport, definition_id, spec.name)
-
-    async def create_compare_job_definition(
-        self,
-        name: str,
-        instruction: str,
-        datapoints: Sequence[Sequence[str]],
-        data_type: Literal["media", "text"] = "media",
-        responses_per_datapoint: int = 10,
-        contexts: Sequence[str] | None = None,
-        media_contexts: Sequence[Sequence[str]] | None = None,
-        a_b_names: Sequence[str] | None = None,
-        settings: Sequence[Setting] | None = None,
-        private_metadata: Sequence[dict[str, str]] | None = None,
-    ) -> AsyncRapidataJobDefinition:
-        """Define a job in which labelers choose one of two items; see :class:`CompareJob`."""
-        return await self.create_job_definition(
-            CompareJob(
-                **_given(
-                    name=name,
-                    instruction=instruction,
-                    datapoints=datapoints,
-                    data_type=data_type,
-                    responses_per_datapoint=responses_per_datapoint,
-                    contexts=contexts,
-                    media_contexts=media_contexts,
-                    a_b_names=a_b_names,
-                    settings=settings,
-                    private_metadata=private_metadata,
-                )
-            )
+        spec = parse_job(spec)
+        definition_id = await define(
+            self._transport, spec, spec.name, failure_tolerance=failure_tolerance
         )
+        return AsyncRapidataJobDefinition(self._transport, definition_id, spec.name, 1)
 
     async def create_classification_job_definition(
         self,
         name: str,
         instruction: str,
-        answer_options: Sequence[str],
+        answer_options: Sequence[str] | Sequence[Sequence[str]],
         datapoints: Sequence[str],
         data_type: Literal["media", "text"] = "media",
         responses_per_datapoint: int = 10,
         contexts: Sequence[str] | None = None,
         media_contexts: Sequence[Sequence[str]] | None = None,
+        confidence_threshold: float | None = None,
+        quorum_threshold: int | None = None,
         settings: Sequence[Setting] | None = None,
+        failure_tolerance: float | None = None,
         private_metadata: Sequence[dict[str, str]] | None = None,
     ) -> AsyncRapidataJobDefinition:
         """Define a job in which labelers choose an option; see :class:`ClassificationJob`."""
@@ -121,22 +288,241 @@ class AsyncJobs:
                     responses_per_datapoint=responses_per_datapoint,
                     contexts=contexts,
                     media_contexts=media_contexts,
+                    confidence_threshold=confidence_threshold,
+                    quorum_threshold=quorum_threshold,
                     settings=settings,
                     private_metadata=private_metadata,
                 )
-            )
+            ),
+            failure_tolerance,
         )
 
-    async def get_job_definition_by_id(self, definition_id: str) -> AsyncRapidataJobDefinition:
+    async def create_compare_job_definition(
+        self,
+        name: str,
+        instruction: str,
+        datapoints: Sequence[Sequence[str]],
+        data_type: Literal["media", "text"] = "media",
+        responses_per_datapoint: int = 10,
+        contexts: Sequence[str] | None = None,
+        media_contexts: Sequence[Sequence[str]] | None = None,
+        a_b_names: Sequence[str] | None = None,
+        confidence_threshold: float | None = None,
+        quorum_threshold: int | None = None,
+        settings: Sequence[Setting] | None = None,
+        failure_tolerance: float | None = None,
+        private_metadata: Sequence[dict[str, str]] | None = None,
+    ) -> AsyncRapidataJobDefinition:
+        """Define a job in which labelers choose one of two items; see :class:`CompareJob`."""
+        return await self.create_job_definition(
+            CompareJob(
+                **_given(
+                    name=name,
+                    instruction=instruction,
+                    datapoints=datapoints,
+                    data_type=data_type,
+                    responses_per_datapoint=responses_per_datapoint,
+                    contexts=contexts,
+                    media_contexts=media_contexts,
+                    a_b_names=a_b_names,
+                    confidence_threshold=confidence_threshold,
+                    quorum_threshold=quorum_threshold,
+                    settings=settings,
+                    private_metadata=private_metadata,
+                )
+            ),
+            failure_tolerance,
+        )
+
+    async def create_ranking_job_definition(
+        self,
+        name: str,
+        instruction: str,
+        datapoints: Sequence[Sequence[str]],
+        comparison_budget_per_ranking: int,
+        responses_per_comparison: int = 1,
+        data_type: Literal["media", "text"] = "media",
+        random_comparisons_ratio: float = 0.5,
+        contexts: Sequence[str] | None = None,
+        media_contexts: Sequence[Sequence[str]] | None = None,
+        settings: Sequence[Setting] | None = None,
+        failure_tolerance: float | None = None,
+    ) -> AsyncRapidataJobDefinition:
+        """Define a job that puts items in order; see :class:`RankingJob`."""
+        return await self.create_job_definition(
+            RankingJob(
+                **_given(
+                    name=name,
+                    instruction=instruction,
+                    datapoints=datapoints,
+                    comparison_budget_per_ranking=comparison_budget_per_ranking,
+                    responses_per_comparison=responses_per_comparison,
+                    data_type=data_type,
+                    random_comparisons_ratio=random_comparisons_ratio,
+                    contexts=contexts,
+                    media_contexts=media_contexts,
+                    settings=settings,
+                )
+            ),
+            failure_tolerance,
+        )
+
+    async def create_free_text_job_definition(
+        self,
+        name: str,
+        instruction: str,
+        datapoints: Sequence[str],
+        data_type: Literal["media", "text"] = "media",
+        responses_per_datapoint: int = 10,
+        contexts: Sequence[str] | None = None,
+        media_contexts: Sequence[Sequence[str]] | None = None,
+        settings: Sequence[Setting] | None = None,
+        failure_tolerance: float | None = None,
+        private_metadata: Sequence[dict[str, str]] | None = None,
+    ) -> AsyncRapidataJobDefinition:
+        """Define a job in which labelers type an answer; see :class:`FreeTextJob`."""
+        return await self.create_job_definition(
+            FreeTextJob(
+                **_given(
+                    name=name,
+                    instruction=instruction,
+                    datapoints=datapoints,
+                    data_type=data_type,
+                    responses_per_datapoint=responses_per_datapoint,
+                    contexts=contexts,
+                    media_contexts=media_contexts,
+                    settings=settings,
+                    private_metadata=private_metadata,
+                )
+            ),
+            failure_tolerance,
+        )
+
+    async def create_select_words_job_definition(
+        self,
+        name: str,
+        instruction: str,
+        datapoints: Sequence[str],
+        sentences: Sequence[str],
+        responses_per_datapoint: int = 10,
+        settings: Sequence[Setting] | None = None,
+        failure_tolerance: float | None = None,
+        private_metadata: Sequence[dict[str, str]] | None = None,
+    ) -> AsyncRapidataJobDefinition:
+        """Define a job in which labelers select words; see :class:`SelectWordsJob`."""
+        return await self.create_job_definition(
+            SelectWordsJob(
+                **_given(
+                    name=name,
+                    instruction=instruction,
+                    datapoints=datapoints,
+                    sentences=sentences,
+                    responses_per_datapoint=responses_per_datapoint,
+                    settings=settings,
+                    private_metadata=private_metadata,
+                )
+            ),
+            failure_tolerance,
+        )
+
+    async def create_locate_job_definition(
+        self,
+        name: str,
+        instruction: str,
+        datapoints: Sequence[str],
+        responses_per_datapoint: int = 10,
+        contexts: Sequence[str] | None = None,
+        media_contexts: Sequence[Sequence[str]] | None = None,
+        settings: Sequence[Setting] | None = None,
+        failure_tolerance: float | None = None,
+        private_metadata: Sequence[dict[str, str]] | None = None,
+    ) -> AsyncRapidataJobDefinition:
+        """Define a job in which labelers tap points; see :class:`LocateJob`."""
+        return await self.create_job_definition(
+            LocateJob(
+                **_given(
+                    name=name,
+                    instruction=instruction,
+                    datapoints=datapoints,
+                    responses_per_datapoint=responses_per_datapoint,
+                    contexts=contexts,
+                    media_contexts=media_contexts,
+                    settings=settings,
+                    private_metadata=private_metadata,
+                )
+            ),
+            failure_tolerance,
+        )
+
+    async def create_draw_job_definition(
+        self,
+        name: str,
+        instruction: str,
+        datapoints: Sequence[str],
+        responses_per_datapoint: int = 10,
+        contexts: Sequence[str] | None = None,
+        media_contexts: Sequence[Sequence[str]] | None = None,
+        settings: Sequence[Setting] | None = None,
+        failure_tolerance: float | None = None,
+        private_metadata: Sequence[dict[str, str]] | None = None,
+    ) -> AsyncRapidataJobDefinition:
+        """Define a job in which labelers draw lines; see :class:`DrawJob`."""
+        return await self.create_job_definition(
+            DrawJob(
+                **_given(
+                    name=name,
+                    instruction=instruction,
+                    datapoints=datapoints,
+                    responses_per_datapoint=responses_per_datapoint,
+                    contexts=contexts,
+                    media_contexts=media_contexts,
+                    settings=settings,
+                    private_metadata=private_metadata,
+                )
+            ),
+            failure_tolerance,
+        )
+
+    async def get_job_definition_by_id(
+        self, job_definition_id: str, revision: int | None = None
+    ) -> AsyncRapidataJobDefinition:
         """Find a definition again.
 
+        Args:
+            job_definition_id: Its id.
+            revision: The number of the revision that is meant; the latest one by default.
+
         Raises:
-            NotFoundError: There is none with this id.
+            NotFoundError: There is none with this id, or it has no such revision.
         """
-        if not definition_id.strip():
-            raise ValidationError("definition_id", ["must not be blank"])
-        found = await AsyncDefinitionApi(self._transport).get(definition_id)
-        return AsyncRapidataJobDefinition(self._transport, found.definition_id, found.name)
+        if not job_definition_id.strip():
+            raise ValidationError("job_definition_id", ["must not be blank"])
+        definitions = AsyncDefinitionApi(self._transport)
+        found = await definitions.get(job_definition_id)
+        content = await definitions.get_revision(job_definition_id, revision)
+        return AsyncRapidataJobDefinition(self._transport, found.definition_id, found.name, content)
+
+    # The documents' spelling.
+    get_job_defintion_by_id = get_job_definition_by_id
+
+    async def find_job_definitions(
+        self, name: str = "", amount: int = 10, page: int = 1
+    ) -> list[AsyncRapidataJobDefinition]:
+        """Definitions whose name contains a text, newest first.
+
+        Args:
+            name: The text; empty finds all.
+            amount: Definitions per page.
+            page: Number of the page, from 1.
+        """
+        named = [("name[contains]", name)] if name else []
+        found = await AsyncDefinitionApi(self._transport).list(
+            named, amount, page=page, sort="-created_at"
+        )
+        return [
+            AsyncRapidataJobDefinition(self._transport, item.definition_id, item.name)
+            for item in found
+        ]
 
     async def get_job_by_id(self, job_id: str) -> AsyncRapidataJob:
         """Find a job again.

@@ -14,9 +14,10 @@ from dataclasses import replace
 from rapidata_core._async.api.audiences import AsyncAudienceApi
 from rapidata_core._async.api.definitions import AsyncDefinitionApi
 from rapidata_core._async.api.jobs import AsyncJobApi
+from rapidata_core._async.define import define
 from rapidata_core._async.transport import AsyncTransport
-from rapidata_core._async.upload import define
 from rapidata_core.concurrency import async_sleep
+from rapidata_core.config import rapidata_config
 from rapidata_core.errors import (
     AmbiguousSubmissionError,
     NotFoundError,
@@ -34,6 +35,7 @@ from rapidata_core.policy.submission import (
     check_max_cost,
     fingerprint_in,
     identify,
+    identify_order,
     job_to_adopt,
     oldest_of,
 )
@@ -52,6 +54,7 @@ async def submit(
     *,
     key: str,
     max_cost: float | None = None,
+    failure_tolerance: float = 0.0,
 ) -> Submission:
     """Get the job of a logical task: the one it has, or a new one.
 
@@ -62,6 +65,7 @@ async def submit(
         key: The identity of the logical task, the same over retries and restarts, another one for
             other work.
         max_cost: Refuse to pay more than this, by the platform's estimate.
+        failure_tolerance: Share of the datapoints that may fail; if more do, nothing is paid.
 
     Raises:
         SubmissionConflictError: The key has a job that asks something else.
@@ -81,10 +85,45 @@ async def submit(
     name = identity.name(spec.name)
     definition_id = await _definition_of(transport, identity)
     if definition_id is None:
-        definition_id = await define(transport, spec, name)
+        definition_id = await define(
+            transport, spec, name, failure_tolerance=failure_tolerance, incomplete=False
+        )
     paid = await pay(transport, definition_id, audience_id, identity, name, max_cost)
     kept = await _settle_race(transport, identity, paid.job_id)
     return replace(paid, job_id=kept, adopted=kept != paid.job_id)
+
+
+async def submit_order(
+    transport: AsyncTransport, definition_id: str, name: str, audience_id: str
+) -> Submission:
+    """Get the one paid job of an order: the one that it has, or a new one.
+
+    Args:
+        transport: Where to.
+        definition_id: What to ask; it is what the order is known by.
+        name: The job's name for people.
+        audience_id: Whom to ask.
+
+    Raises:
+        AmbiguousSubmissionError: See :func:`submit`.
+    """
+    identity = identify_order(definition_id, audience_id)
+    existing = await find_order_job(transport, definition_id, audience_id)
+    if existing is not None:
+        _log.info("order %s runs already as job %s", definition_id, existing.job_id)
+        cost = await price(AsyncJobApi(transport).cost, existing.job_id)
+        return _submission(existing, cost, adopted=True)
+    paid = await pay(transport, definition_id, audience_id, identity, identity.name(name))
+    kept = await _settle_race(transport, identity, paid.job_id)
+    return replace(paid, job_id=kept, adopted=kept != paid.job_id)
+
+
+async def find_order_job(
+    transport: AsyncTransport, definition_id: str, audience_id: str
+) -> JobListItem | None:
+    """The job of an order, None before it runs."""
+    identity = identify_order(definition_id, audience_id)
+    return job_to_adopt(await _jobs_of(transport, identity), identity)
 
 
 async def pay(
@@ -94,6 +133,8 @@ async def pay(
     identity: Identity,
     name: str,
     max_cost: float | None = None,
+    revision_number: int | None = None,
+    preceding_job_id: str | None = None,
 ) -> Submission:
     """Make the paid call once, and know afterwards what it did.
 
@@ -104,21 +145,26 @@ async def pay(
         identity: By which the job is found should the answer be lost.
         name: The job's name; it ends in the identity.
         max_cost: See :func:`submit`.
+        revision_number: Which revision of the definition; the latest one by default.
+        preceding_job_id: A job that has to be done before this one starts.
 
     Raises:
         BudgetExceededError: See :func:`submit`.
         AmbiguousSubmissionError: See :func:`submit`.
     """
     definitions = AsyncDefinitionApi(transport)
-    revision = await definitions.get_revision(definition_id)
+    if revision_number is None:
+        revision_number = (await definitions.get_revision(definition_id)).revision_number
     cost = await price(definitions.cost, definition_id)
     check_budget(cost.estimated_cost, max_cost)
     try:
         created = await AsyncJobApi(transport).create(
             definition_id=definition_id,
             audience_id=audience_id,
-            revision_number=revision.revision_number,
+            revision_number=revision_number,
             name=name,
+            preceding_job_id=preceding_job_id,
+            check_for_explicit_content=rapidata_config.upload.checkForExplicitContent,
         )
     except (TransportError, ServerError) as error:
         if isinstance(error, TransportError) and not error.sent:
@@ -131,6 +177,10 @@ async def pay(
             created.job_id,
             created.cost_warning.estimated_cost,
             created.cost_warning.available_balance,
+        )
+    if created.content_check_skip_denied:
+        _log.warning(
+            "job %s is checked for explicit content: this account may not skip it", created.job_id
         )
     return Submission(
         job_id=created.job_id,

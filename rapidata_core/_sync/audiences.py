@@ -3,15 +3,41 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 from rapidata_core._sync.api.audiences import AudienceApi
 from rapidata_core._sync.definitions import RapidataJobDefinition
-from rapidata_core._sync.jobs import RapidataJob, assign
+from rapidata_core._sync.examples import Examples
+from rapidata_core._sync.jobs import RapidataJob, assign, find_jobs
 from rapidata_core._sync.transport import Transport
-from rapidata_core.errors import ValidationError
+from rapidata_core.concurrency import offload, sleep
+from rapidata_core.errors import RapidataError, ServerError, TransportError, ValidationError
+from rapidata_core.filters import Filter, check_filters, combined, read_filter
+from rapidata_core.http import segment
+from rapidata_core.jobs import (
+    ClassificationExample,
+    CompareExample,
+    DrawExample,
+    LocateExample,
+    SelectWordsExample,
+)
+from rapidata_core.policy.audiences import graduation_rule, is_hopeless, is_same_rule, recruiting
+from rapidata_core.policy.submission import SETTLE_PAUSES
+from rapidata_core.types import Box, RecruitingMetrics, Setting
+from rapidata_core.wire.audience import AudienceAnswer
+
+if TYPE_CHECKING:
+    import pandas
+
+_log = logging.getLogger("rapidata_core.audience")
+GLOBAL = "global"
+_UNLISTED = "ula_"
 
 
-class RapidataAudience:
-    """A pool of labelers.
+class AnyAudience:
+    """What every kind of audience can do: answer jobs.
 
     Attributes:
         id: The audience's id; the pool of everybody is ``global``.
@@ -20,20 +46,397 @@ class RapidataAudience:
 
     def __init__(self, transport: Transport, audience_id: str, name: str) -> None:
         self._transport = transport
+        self._audiences = AudienceApi(transport)
         self.id = audience_id
         self.name = name
 
-    def assign_job(self, job_definition: RapidataJobDefinition) -> RapidataJob:
+    def assign_job(
+        self,
+        job_definition: RapidataJobDefinition,
+        run_after: RapidataJob | str | None = None,
+    ) -> RapidataJob:
         """Let this audience answer a job definition. Every call starts, and pays for, a new job.
+
+        Args:
+            job_definition: What to ask.
+            run_after: A job, or its id, that has to be done before this one starts.
 
         Raises:
             AmbiguousSubmissionError: The answer was lost and the job did not show up; look with
                 ``client.job.find_jobs`` before you try again.
         """
-        return assign(self._transport, job_definition.id, job_definition.name, self.id)
+        self._look_before_paying()
+        return assign(
+            self._transport,
+            job_definition.id,
+            job_definition.name,
+            self.id,
+            revision_number=job_definition.pinned,
+            run_after=run_after,
+        )
+
+    def find_jobs(
+        self, name: str = "", amount: int = 10, page: int = 1
+    ) -> list[RapidataJob]:
+        """Jobs of this audience whose name contains a text, newest first.
+
+        Args:
+            name: The text; empty finds all.
+            amount: Jobs per page.
+            page: Which page, from 1.
+        """
+        return find_jobs(self._transport, name, amount, page, [("audience_id[eq]", self.id)])
+
+    def delete(self) -> None:
+        """Delete the audience. Its jobs stay."""
+        self._audiences.delete(self.id)
+
+    def _look_before_paying(self) -> None:
+        """Warn about what would leave a job without answers."""
 
     def __repr__(self) -> str:
-        return f"RapidataAudience(id={self.id!r}, name={self.name!r})"
+        kind = type(self).__name__.removeprefix("Async")
+        return f"{kind}(id={self.id!r}, name={self.name!r})"
+
+
+class RapidataFilteredAudience(AnyAudience):
+    """Some of the labelers of another audience; it has no examples of its own.
+
+    Attributes:
+        id: The audience's id.
+        name: The name of the audience that it is a part of.
+        filters: Whom it takes.
+    """
+
+    def __init__(
+        self, transport: Transport, audience_id: str, name: str, filters: Sequence[Filter]
+    ) -> None:
+        super().__init__(transport, audience_id, name)
+        self.filters = list(filters)
+
+
+class RapidataUnlistedAudience(AnyAudience):
+    """People of your own, who come by a link; the platform's labelers never see its jobs."""
+
+    @property
+    def link(self) -> str:
+        """What to share with the people who shall answer."""
+        return f"{self._transport.settings.endpoints.app}/label/{segment(self.id)}"
+
+    def job_link(self, job: RapidataJob) -> str:
+        """What to share for one job alone."""
+        return f"{self.link}/job/{segment(job.id)}"
+
+
+class RapidataAudience(AnyAudience):
+    """A pool of labelers.
+
+    What the object says about the audience is what was read last; :meth:`reload` reads it anew.
+
+    Attributes:
+        id: The audience's id; the pool of everybody is ``global``.
+        name: Its name.
+        filters: Whom it takes; empty takes everybody.
+        status: Created, Pending, Recruiting or Ready; the platform may add others.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        audience_id: str,
+        name: str,
+        *,
+        filters: Sequence[Filter] = (),
+        status: str | None = None,
+    ) -> None:
+        super().__init__(transport, audience_id, name)
+        self.filters = list(filters)
+        self.status = status
+        self._examples = Examples(transport, audience_id)
+
+    def reload(self) -> RapidataAudience:
+        """Read name, filters and status anew."""
+        found = self._audiences.get(self.id)
+        self.name, self.status = found.name, found.status
+        self.filters = [read_filter(content) for content in found.filters or []]
+        return self
+
+    def update_name(self, name: str) -> RapidataAudience:
+        """Give it another name."""
+        _require_name(name)
+        self._audiences.update(self.id, {"name": name})
+        self.name = name
+        return self
+
+    def update_filters(self, filters: Sequence[Filter]) -> RapidataAudience:
+        """Take other people from now on.
+
+        Args:
+            filters: All of them have to take a labeler; empty takes everybody.
+        """
+        chosen = list(check_filters(filters)) if filters else []
+        self._audiences.update(self.id, {"filters": [part.wire() for part in chosen]})
+        self.filters = chosen
+        return self
+
+    def filter(self, filters: Sequence[Filter]) -> RapidataFilteredAudience:
+        """A part of the people of this audience, for jobs of its own.
+
+        Nobody is recruited or qualified for it: it shares the people of this audience.
+
+        Args:
+            filters: All of them have to take a labeler. Combine them with ``&``, ``|`` and ``~``.
+        """
+        chosen = combined(filters)
+        created = self._audiences.create_filtered(self.id, chosen.wire())
+        return RapidataFilteredAudience(
+            self._transport, created.audience_id, self.name, [chosen]
+        )
+
+    def add_classification_example(
+        self,
+        instruction: str,
+        answer_options: Sequence[str],
+        datapoint: str,
+        truth: Sequence[str],
+        data_type: Literal["media", "text"] = "media",
+        context: str | None = None,
+        media_context: Sequence[str] | None = None,
+        explanation: str | None = None,
+        settings: Sequence[Setting] | None = None,
+    ) -> RapidataAudience:
+        """Add a classification whose right options are known.
+
+        Check every example: a wrong truth lets the wrong people in and keeps the right ones out.
+
+        Args:
+            instruction: The question that labelers see.
+            answer_options: The options to choose from.
+            datapoint: URL, path of a local file, or text.
+            truth: The right options, out of ``answer_options``.
+            data_type: ``media`` or ``text``.
+            context: Text shown beside it.
+            media_context: Images (URLs or paths) shown beside it.
+            explanation: Shown to labelers who answer wrongly.
+            settings: Best those of the jobs that follow, so that labelers see what they will see.
+
+        Raises:
+            ValidationError: Something is wrong, for example a truth that is not an option, or a
+                file that is not there; it lists every problem at once.
+        """
+        example = ClassificationExample(
+            **_given(
+                instruction=instruction,
+                answer_options=answer_options,
+                datapoint=datapoint,
+                truth=truth,
+                data_type=data_type,
+                context=context,
+                media_context=media_context,
+                explanation=explanation,
+            )
+        )
+        self._examples.add("classification", example, settings)
+        return self
+
+    def add_compare_example(
+        self,
+        instruction: str,
+        truth: str,
+        datapoint: Sequence[str],
+        data_type: Literal["media", "text"] = "media",
+        context: str | None = None,
+        media_context: Sequence[str] | None = None,
+        explanation: str | None = None,
+        settings: Sequence[Setting] | None = None,
+    ) -> RapidataAudience:
+        """Add a comparison whose better item is known.
+
+        Args:
+            instruction: The question that labelers see.
+            truth: The better item, exactly as it stands in ``datapoint``.
+            datapoint: Two URLs, paths of local files, or texts.
+            data_type: See :meth:`add_classification_example`.
+            context: See :meth:`add_classification_example`.
+            media_context: See :meth:`add_classification_example`.
+            explanation: See :meth:`add_classification_example`.
+            settings: See :meth:`add_classification_example`.
+
+        Raises:
+            ValidationError: See :meth:`add_classification_example`.
+        """
+        example = CompareExample(
+            **_given(
+                instruction=instruction,
+                truth=truth,
+                datapoint=datapoint,
+                data_type=data_type,
+                context=context,
+                media_context=media_context,
+                explanation=explanation,
+            )
+        )
+        self._examples.add("compare", example, settings)
+        return self
+
+    def add_locate_example(
+        self,
+        instruction: str,
+        datapoint: str,
+        truths: Sequence[Box],
+        context: str | None = None,
+        media_context: Sequence[str] | None = None,
+        explanation: str | None = None,
+        settings: Sequence[Setting] | None = None,
+    ) -> RapidataAudience:
+        """Add an image on which it is known where to tap.
+
+        Args:
+            instruction: What to tap on.
+            datapoint: URL or path of a local file.
+            truths: The regions in which taps are right.
+            context: See :meth:`add_classification_example`.
+            media_context: See :meth:`add_classification_example`.
+            explanation: See :meth:`add_classification_example`.
+            settings: See :meth:`add_classification_example`.
+
+        Raises:
+            ValidationError: See :meth:`add_classification_example`.
+        """
+        example = LocateExample(
+            **_given(
+                instruction=instruction,
+                datapoint=datapoint,
+                truths=truths,
+                context=context,
+                media_context=media_context,
+                explanation=explanation,
+            )
+        )
+        self._examples.add("locate", example, settings)
+        return self
+
+    def add_draw_example(
+        self,
+        instruction: str,
+        datapoint: str,
+        truths: Sequence[Box],
+        context: str | None = None,
+        media_context: Sequence[str] | None = None,
+        explanation: str | None = None,
+        settings: Sequence[Setting] | None = None,
+    ) -> RapidataAudience:
+        """Add an image on which it is known where to draw.
+
+        Args:
+            instruction: What to draw over.
+            datapoint: URL or path of a local file.
+            truths: The regions in which lines are right.
+            context: See :meth:`add_classification_example`.
+            media_context: See :meth:`add_classification_example`.
+            explanation: See :meth:`add_classification_example`.
+            settings: See :meth:`add_classification_example`.
+
+        Raises:
+            ValidationError: See :meth:`add_classification_example`.
+        """
+        example = DrawExample(
+            **_given(
+                instruction=instruction,
+                datapoint=datapoint,
+                truths=truths,
+                context=context,
+                media_context=media_context,
+                explanation=explanation,
+            )
+        )
+        self._examples.add("draw", example, settings)
+        return self
+
+    def add_select_words_example(
+        self,
+        instruction: str,
+        datapoint: str,
+        sentence: str,
+        truths: Sequence[int],
+        required_precision: float = 1,
+        required_completeness: float = 1,
+        explanation: str | None = None,
+        settings: Sequence[Setting] | None = None,
+    ) -> RapidataAudience:
+        """Add a sentence of which it is known which words to select.
+
+        Args:
+            instruction: Which words to select.
+            datapoint: URL or path of a local file that the sentence is about.
+            sentence: The sentence; spaces separate its words.
+            truths: Positions of the right words, from 0.
+            required_precision: Share of the selected words that must be right.
+            required_completeness: Share of the right words that must be selected.
+            explanation: See :meth:`add_classification_example`.
+            settings: See :meth:`add_classification_example`.
+
+        Raises:
+            ValidationError: See :meth:`add_classification_example`.
+        """
+        example = SelectWordsExample(
+            **_given(
+                instruction=instruction,
+                datapoint=datapoint,
+                sentence=sentence,
+                truths=truths,
+                required_precision=required_precision,
+                required_completeness=required_completeness,
+                explanation=explanation,
+            )
+        )
+        self._examples.add("select_words", example, settings)
+        return self
+
+    def get_examples(self, amount: int = 10, page: int = 1) -> pandas.DataFrame:
+        """The examples as a table.
+
+        Columns: ``id``, ``asset``, ``truth``, ``context``, ``contextAsset``, and how many labelers
+        answered as the truth says or otherwise (``correctCount``, ``incorrectCount``): an example
+        that most people fail may have a wrong truth.
+
+        Args:
+            amount: Examples per page.
+            page: Which page, from 1.
+        """
+        return offload(_frame, self._examples.rows(amount, page))
+
+    def delete_example(self, example_id: str) -> RapidataAudience:
+        """Delete an example; its id is in :meth:`get_examples`."""
+        self._examples.delete(example_id)
+        return self
+
+    def start_recruiting(self) -> RapidataAudience:
+        """Let labelers try the examples; those who pass join the audience.
+
+        Raises:
+            ValidationError: The platform wants more examples.
+        """
+        self._examples.check()
+        self._audiences.recruit(self.id)
+        return self
+
+    def get_recruiting_metrics(self) -> RecruitingMetrics:
+        """How many labelers are how far; all zero for audiences that recruit nobody."""
+        found = recruiting((self._audiences.metrics(self.id)).users_per_state)
+        return found or RecruitingMetrics(0, 0, 0, 0, {})
+
+    def _look_before_paying(self) -> None:
+        if self.id == GLOBAL:
+            return
+        try:
+            metrics = recruiting((self._audiences.metrics(self.id)).users_per_state)
+            status = (self._audiences.get(self.id)).status if _has_nobody(metrics) else None
+        except RapidataError as error:
+            _log.debug("cannot tell who is in audience %s: %s", self.id, error)
+            return
+        if is_hopeless(status, metrics):
+            self._examples.check()
 
 
 class Audiences:
@@ -43,13 +446,143 @@ class Audiences:
         self._transport = transport
         self._audiences = AudienceApi(transport)
 
-    def get_audience_by_id(self, audience_id: str) -> RapidataAudience:
+    def create_audience(
+        self,
+        name: str,
+        filters: Sequence[Filter] | None = None,
+        target_accuracy: float | None = None,
+        min_tasks: int | None = None,
+        max_tasks: int | None = None,
+    ) -> RapidataAudience:
+        """Make an empty audience; labelers join it by passing the examples that you add.
+
+        Args:
+            name: For people; you find it again by it.
+            filters: Whom it takes; all of them have to take a labeler.
+            target_accuracy: Share of the examples that a labeler has to answer rightly; the
+                platform's default is 0.75.
+            min_tasks: Examples that a labeler answers at least; the platform's default is 10.
+            max_tasks: Examples that a labeler answers at most.
+
+        Raises:
+            ValidationError: Something is wrong; it lists every problem at once.
+            TransportError: The answer was lost and the audience did not show up; look with
+                :meth:`find_audiences` before you try again.
+        """
+        _require_name(name)
+        chosen = list(check_filters(filters)) if filters else []
+        rule = graduation_rule(target_accuracy, min_tasks, max_tasks)
+        body: dict[str, Any] = {"name": name, "filters": [part.wire() for part in chosen]}
+        if rule is not None:
+            body["graduationRule"] = rule
+        try:
+            audience_id = (self._audiences.create(body)).audience_id
+        except (TransportError, ServerError) as error:
+            if isinstance(error, TransportError) and not error.sent:
+                raise
+            _log.warning("the answer about audience %r was lost; looking whether it is there", name)
+            audience_id = self._find_lost(name, chosen, rule)
+            if audience_id is None:
+                raise
+        return RapidataAudience(
+            self._transport, audience_id, name, filters=chosen, status="Created"
+        )
+
+    def create_unlisted_audience(self, name: str) -> RapidataUnlistedAudience:
+        """Make an audience of your own people, who come by its ``link``.
+
+        Args:
+            name: For people.
+        """
+        _require_name(name)
+        created = self._audiences.create_unlisted(name)
+        return RapidataUnlistedAudience(self._transport, created.audience_id, name)
+
+    def get_audience_by_id(
+        self, audience_id: str
+    ) -> RapidataAudience | RapidataFilteredAudience | RapidataUnlistedAudience:
         """Find an audience.
+
+        Args:
+            audience_id: ``global`` is everybody; the dashboard shows the others.
 
         Raises:
             NotFoundError: There is none with this id.
         """
         if not audience_id.strip():
             raise ValidationError("audience_id", ["must not be blank; 'global' is everybody"])
+        if audience_id.startswith(_UNLISTED):
+            unlisted = self._audiences.get_unlisted(audience_id)
+            return RapidataUnlistedAudience(self._transport, unlisted.id, unlisted.name)
         found = self._audiences.get(audience_id)
-        return RapidataAudience(self._transport, found.id, found.name)
+        if found.filter is not None:
+            return RapidataFilteredAudience(
+                self._transport, audience_id, found.name, [read_filter(found.filter)]
+            )
+        return self._audience(found)
+
+    def find_audiences(
+        self, name: str = "", amount: int = 10, page: int = 1
+    ) -> list[RapidataAudience]:
+        """Audiences whose name contains a text, newest first.
+
+        Args:
+            name: The text; empty finds all.
+            amount: Audiences per page.
+            page: Which page, from 1.
+        """
+        named = [("name[contains]", name)] if name else []
+        found = self._audiences.list(named, page=page, size=amount)
+        return [self._audience(answer) for answer in found]
+
+    def _audience(self, answer: AudienceAnswer) -> RapidataAudience:
+        return RapidataAudience(
+            self._transport,
+            answer.id,
+            answer.name,
+            filters=[read_filter(content) for content in answer.filters or []],
+            status=answer.status,
+        )
+
+    def _find_lost(
+        self, name: str, filters: Sequence[Filter], rule: dict[str, Any] | None
+    ) -> str | None:
+        """An audience just like the one that was to be made: the same in all, and untouched.
+
+        One of the same kind that an earlier run left behind serves as well.
+        """
+        for pause in SETTLE_PAUSES:
+            sleep(pause)
+            for answer in self._audiences.list([("name[eq]", name)]):
+                same = self._audience(answer)
+                if (same.name, same.status, same.filters) != (name, "Created", list(filters)):
+                    continue
+                if not is_same_rule(rule, answer.graduation_rule):
+                    continue
+                if not (self._audiences.examples(answer.id, size=1)).items:
+                    return answer.id
+        return None
+
+
+def _require_name(name: str) -> None:
+    if not name.strip():
+        raise ValidationError("name", ["must not be blank"])
+
+
+def _has_nobody(metrics: RecruitingMetrics | None) -> bool:
+    return metrics is None or metrics.graduated == 0
+
+
+def _frame(rows: list[dict[str, Any]]) -> pandas.DataFrame:
+    import pandas
+
+    return pandas.DataFrame(rows)
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """The arguments that were given; sequences as lists, which is what specs have."""
+    return {
+        name: list(value) if isinstance(value, (tuple, set)) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        for name, value in arguments.items()
+        if value is not None
+    }

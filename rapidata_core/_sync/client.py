@@ -7,11 +7,17 @@ import os
 from collections.abc import Mapping
 from typing import Any, Self
 
-from rapidata_core._sync.audiences import Audiences, RapidataAudience
+from rapidata_core._sync.audiences import AnyAudience, Audiences
+from rapidata_core._sync.billing import Billing
+from rapidata_core._sync.context import Contexts
 from rapidata_core._sync.definitions import Jobs
+from rapidata_core._sync.flows import Flows
+from rapidata_core._sync.mri import Benchmarks
+from rapidata_core._sync.orders import Orders
+from rapidata_core._sync.signals import Signals
 from rapidata_core._sync.submit import submit
 from rapidata_core._sync.transport import Transport
-from rapidata_core.config import Settings
+from rapidata_core.config import Settings, rapidata_config
 from rapidata_core.jobs import JobSpec, parse_job
 from rapidata_core.policy.retry import RetryPolicy
 from rapidata_core.types import Submission
@@ -26,6 +32,12 @@ class RapidataClient:
     Attributes:
         audience: Who answers.
         job: What is asked, and the work on it.
+        context: Long contexts made short.
+        signals: Jobs on a schedule.
+        flow: Batches that are ranked or classified as they come.
+        mri: Benchmarks, in which models are ranked.
+        billing: What was spent, what is owed, and what is left.
+        order: Definitions that are run once, as the documents had them before; deprecated.
     """
 
     def __init__(
@@ -53,8 +65,10 @@ class RapidataClient:
 
         Raises:
             AuthenticationError: There are no credentials.
-            ValidationError: The environment is no environment.
+            ValidationError: The environment is no environment, or a ``RAPIDATA_*`` variable has a
+                value that is none.
         """
+        rapidata_config.check()
         self._transport = Transport(
             Settings.resolve(
                 client_id=client_id,
@@ -68,14 +82,21 @@ class RapidataClient:
         )
         self.audience = Audiences(self._transport)
         self.job = Jobs(self._transport)
+        self.context = Contexts(self._transport)
+        self.signals = Signals(self._transport)
+        self.flow = Flows(self._transport)
+        self.mri = Benchmarks(self._transport)
+        self.billing = Billing(self._transport)
+        self.order = Orders(self._transport, self.job)
 
     def submit(
         self,
         spec: JobSpec | Mapping[str, Any] | str,
-        audience: RapidataAudience | str,
+        audience: AnyAudience | str,
         *,
         key: str,
         max_cost: float | None = None,
+        failure_tolerance: float = 0.0,
     ) -> Submission:
         """Get the one paid job of a logical task: the one that it has already, or a new one.
 
@@ -84,6 +105,8 @@ class RapidataClient:
             audience: Whom to ask; an audience or its id.
             key: The identity of the logical task, the same over retries, restarts and machines.
             max_cost: Refuse to pay more than this, by the platform's estimate.
+            failure_tolerance: Share of the datapoints that may fail to be uploaded, 0 to 1; if
+                more do, nothing is paid.
 
         Raises:
             SubmissionConflictError: The key has a job that asks something else.
@@ -94,7 +117,12 @@ class RapidataClient:
         """
         audience_id = audience if isinstance(audience, str) else audience.id
         return submit(
-            self._transport, parse_job(spec), audience_id, key=key, max_cost=max_cost
+            self._transport,
+            parse_job(spec),
+            audience_id,
+            key=key,
+            max_cost=max_cost,
+            failure_tolerance=failure_tolerance,
         )
 
     def close(self) -> None:

@@ -8,20 +8,35 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from rapidata_core._sync.api.audiences import AudienceApi
 from rapidata_core._sync.api.jobs import JobApi
 from rapidata_core._sync.submit import pay, price
 from rapidata_core._sync.transport import Transport, Parameters
-from rapidata_core._sync.watch import look, wait
-from rapidata_core.concurrency import offload
+from rapidata_core._sync.waiting import find_out, steady, wait_until
+from rapidata_core._sync.watch import wait
+from rapidata_core.concurrency import offload, sleep
 from rapidata_core.display import draw_progress, end_progress, show
-from rapidata_core.errors import ValidationError
+from rapidata_core.errors import (
+    JobNeedsAttentionError,
+    RapidataError,
+    ServerError,
+    TransportError,
+    ValidationError,
+    WaitTimeoutError,
+)
 from rapidata_core.http import segment
-from rapidata_core.policy.polling import PollingPolicy
-from rapidata_core.policy.submission import Identity, readable
+from rapidata_core.policy.audiences import recruiting
+from rapidata_core.policy.polling import is_done
+from rapidata_core.policy.submission import Identity, readable, renamed
 from rapidata_core.results import RapidataResults, parse_results
 from rapidata_core.results.export import write_dataset
-from rapidata_core.types import CostEstimate, JobProgress, Manifest
+from rapidata_core.types import CostEstimate, JobProgress, JobState, Manifest, RecruitingMetrics
 from rapidata_core.wire.job import CostAnswer
+
+# A preliminary file takes seconds; this is how long it is asked for.
+_PRELIMINARY_PAUSES = (0.2, 0.3, 0.5, *[1.0] * 59)
+# Seconds that stale results may be called stale after they were asked for anew.
+_RETRY_TIMEOUT = 300.0
 
 
 class RapidataJob:
@@ -73,8 +88,20 @@ class RapidataJob:
         return (self._jobs.get(self.id)).state
 
     def get_progress(self) -> JobProgress:
-        """Its state and how far it is."""
-        return look(self._transport, self.id)
+        """Its state, how far it is, and how far the recruiting of its audience is."""
+        job = self._jobs.get(self.id)
+        progress = self._jobs.progress(self.id)
+        return JobProgress(
+            state=job.state,
+            completion_percentage=progress.completion_percentage or 0.0,
+            response_count=progress.response_count,
+            recruiting=self._recruiting(),
+        )
+
+    @property
+    def completed_at(self) -> datetime | None:
+        """When the results were there; None before."""
+        return (self._jobs.get(self.id)).completed_at
 
     def wait(
         self,
@@ -92,11 +119,15 @@ class RapidataJob:
         Raises:
             WaitTimeoutError: It takes longer; the job goes on.
             JobFailedError: The platform ended it.
-            JobNeedsAttentionError: It does not go on by itself.
+            JobNeedsAttentionError: It does not go on by itself; the message says who must do what.
         """
-        polling = PollingPolicy() if poll_interval is None else _steady(poll_interval)
         wait(
-            self._transport, self.id, timeout=timeout, on_progress=on_progress, polling=polling
+            self._transport,
+            self.id,
+            audience_id=self.audience_id,
+            timeout=timeout,
+            on_progress=on_progress,
+            polling=steady(poll_interval),
         )
 
     def display_progress_bar(self, refresh_rate: float = 5) -> None:
@@ -105,13 +136,31 @@ class RapidataJob:
         Args:
             refresh_rate: Seconds between looks.
         """
-        self.wait(on_progress=draw_progress, poll_interval=refresh_rate)
-        end_progress()
+        try:
+            self.wait(on_progress=draw_progress, poll_interval=refresh_rate)
+        finally:
+            end_progress()
 
-    def get_results(self) -> RapidataResults:
-        """Wait until the job is done, then fetch its answers."""
-        self.wait()
-        content = self._jobs.download_results(self.id)
+    def get_results(self, preliminary_results: bool = False) -> RapidataResults:
+        """Wait until the job is done, then fetch its answers.
+
+        Results that the platform calls stale are made anew first, which can cost money.
+
+        Args:
+            preliminary_results: Do not wait: what a job that is not done has so far. Some
+                datapoints may be missing.
+
+        Raises:
+            JobFailedError: The platform ended it.
+            JobNeedsAttentionError: It does not go on by itself; the message says who must do what.
+            WaitTimeoutError: The platform did not make the preliminary file within a minute.
+            AmbiguousSubmissionError: It is unknown whether stale results are made anew.
+        """
+        if preliminary_results and not is_done(self.get_status()):
+            content = self._preliminary()
+        else:
+            self._wait_for_fresh()
+            content = self._jobs.download_results(self.id)
         return offload(parse_results, content, about=f"job {self.id!r}")
 
     def save_results(self, directory: str | os.PathLike[str]) -> Manifest:
@@ -141,12 +190,94 @@ class RapidataJob:
         self._jobs.pause(self.id)
 
     def resume(self) -> None:
-        """Go on collecting answers. This can cost money."""
-        self._jobs.resume(self.id)
+        """Go on collecting answers. This can cost money.
+
+        Raises:
+            AmbiguousSubmissionError: The answer was lost, and the job does not look resumed.
+        """
+        self._once(
+            self._jobs.resume, "resume", {JobState.PAUSED, JobState.SPEND_LIMITED, JobState.BLOCKED}
+        )
+
+    def rename(self, name: str) -> RapidataJob:
+        """Give it another name for people; a key that it was submitted with stays."""
+        if not name.strip():
+            raise ValidationError("name", ["must not be blank"])
+        current = (self._jobs.get(self.id)).name
+        self._jobs.rename(self.id, renamed(current, name))
+        self.name = readable(name)
+        return self
 
     def delete(self) -> None:
         """Delete the job."""
         self._jobs.delete(self.id)
+
+    def _recruiting(self) -> RecruitingMetrics | None:
+        """How far the audience's labelers are; None where the platform does not tell."""
+        try:
+            metrics = AudienceApi(self._transport).metrics(self.audience_id)
+        except RapidataError:
+            return None
+        return recruiting(metrics.users_per_state)
+
+    def _wait_for_fresh(self) -> None:
+        """Wait; results that are stale are made anew once."""
+        try:
+            self.wait()
+        except JobNeedsAttentionError as error:
+            if error.state != JobState.STALE_RESULTS:
+                raise
+
+            def is_fresh() -> bool | None:
+                return self.get_status() != JobState.STALE_RESULTS or None
+
+            self._once(self._jobs.retry, "retry", {JobState.STALE_RESULTS})
+            wait_until(
+                is_fresh, what=f"The work on new results of job {self.id}", timeout=_RETRY_TIMEOUT
+            )
+            self.wait()
+
+    def _preliminary(self) -> bytes:
+        job = self._jobs.get(self.id)
+        if job.pipeline_id is None:
+            raise ServerError(f"The platform does not say which pipeline job {self.id} has.")
+        download = self._jobs.start_preliminary(job.pipeline_id)
+        for pause in _PRELIMINARY_PAUSES:
+            content = self._jobs.download_preliminary(download.download_id)
+            if content:
+                return content
+            sleep(pause)
+        raise WaitTimeoutError(
+            f"The platform made no preliminary results of job {self.id} within "
+            f"{sum(_PRELIMINARY_PAUSES):.0f} s. The job goes on; try again later.",
+            job_id=self.id,
+            state=job.state,
+        )
+
+    def _once(
+        self, act: Callable[[str], None], verb: str, before: set[JobState]
+    ) -> None:
+        """Make a call that can cost money once, and know afterwards whether it happened.
+
+        Args:
+            act: The call.
+            verb: Its name, for the error.
+            before: The states in which it changes something. A job that is in another one
+                afterwards has changed.
+        """
+
+        def has_changed() -> bool | None:
+            return self.get_status() not in before or None
+
+        try:
+            act(self.id)
+        except (TransportError, ServerError) as error:
+            find_out(
+                has_changed,
+                error,
+                request=f"POST /job/{self.id}/{verb}",
+                advice=f"Look at get_status() before you {verb} it again.",
+            )
 
     def __repr__(self) -> str:
         return f"RapidataJob(id={self.id!r}, name={self.name!r})"
@@ -190,16 +321,37 @@ def find_jobs(
 
 
 def assign(
-    transport: Transport, definition_id: str, name: str, audience_id: str
+    transport: Transport,
+    definition_id: str,
+    name: str,
+    audience_id: str,
+    *,
+    revision_number: int | None = None,
+    run_after: RapidataJob | str | None = None,
 ) -> RapidataJob:
     """Start a new job, paid for, each time this is called.
 
     The job's name ends in a marker of its own, so that a lost answer is resolved by reading. To pay
     once for a task that may run again, use ``client.submit`` with a key.
+
+    Args:
+        transport: Where to.
+        definition_id: What to ask.
+        name: The job's name for people.
+        audience_id: Whom to ask.
+        revision_number: Which revision of the definition; the latest one by default.
+        run_after: A job, or its id, that has to be done before this one starts.
     """
     identity = Identity(fingerprint=uuid4().hex[:16], key=uuid4().hex[:16])
-    full_name = identity.name(name)
-    paid = pay(transport, definition_id, audience_id, identity, full_name)
+    paid = pay(
+        transport,
+        definition_id,
+        audience_id,
+        identity,
+        identity.name(name),
+        revision_number=revision_number,
+        preceding_job_id=run_after.id if isinstance(run_after, RapidataJob) else run_after,
+    )
     # Nothing is asked after the payment: a failure now would lose the job's id.
     return RapidataJob(
         transport,
@@ -214,9 +366,3 @@ def assign(
 def estimate(answer: CostAnswer) -> CostEstimate:
     """The platform's estimate as users see it."""
     return CostEstimate(answer.estimated_cost, answer.datapoint_count, answer.required_responses)
-
-
-def _steady(seconds: float) -> PollingPolicy:
-    if not seconds > 0:
-        raise ValidationError("poll_interval", [f"must be above 0 seconds, not {seconds!r}"])
-    return PollingPolicy(fastest=seconds, slowest=seconds)

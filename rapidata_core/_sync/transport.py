@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from json import dumps
 from typing import Any, TypeVar
 
 import pydantic
 
 from rapidata_core._sync.auth import Tokens
-from rapidata_core.concurrency import sleep
+from rapidata_core.concurrency import Flights, sleep
 from rapidata_core.config import Settings
 from rapidata_core.errors import AuthenticationError, RapidataError, ServerError, TransportError
 from rapidata_core.http import FAILED, NEVER_SENT, Sessions, Response
@@ -26,6 +28,7 @@ from rapidata_core.policy.retry import (
     retry_after_seconds,
 )
 from rapidata_core.policy.tokens import Token, read_answer
+from rapidata_core.policy.uploads import FilePart
 from rapidata_core.wire.model import WireModel
 
 Model = TypeVar("Model", bound=WireModel)
@@ -50,6 +53,8 @@ class Transport:
         self._sessions = Sessions(settings.ca_file)
         self._tokens = Tokens(settings, self._fetch_token)
         self._chance = random.Random()
+        # Uploads that are under way.
+        self.flights = Flights()
 
     def close(self) -> None:
         """Close the connections."""
@@ -91,6 +96,7 @@ class Transport:
         about: str,
         params: Parameters = (),
         json: Mapping[str, Any] | None = None,
+        file: FilePart | None = None,
     ) -> bytes:
         """Send a request until it is answered or patience ends.
 
@@ -101,15 +107,24 @@ class Transport:
             about: The object in question, in words, for error messages.
             params: Query parameters, repeated where the platform wants lists.
             json: Body.
+            file: A file to send instead, as the part ``file`` of a form.
 
         Returns:
-            The body of the answer.
+            The body of the answer; empty as long as the platform is still making it.
 
         Raises:
             RapidataError: The subclass says what is wrong.
         """
         assert path.startswith("/"), path
         request = f"{method} {path}"
+        headers = {"Accept": "*/*"}
+        content = None
+        if json is not None:
+            # Once for all attempts.
+            content = encode(json)
+            headers["Content-Type"] = "application/json"
+        elif file is not None and file.content is not None:
+            content, headers["Content-Type"] = file.form(file.content)
 
         def once(attempt: int) -> bytes | Trouble:
             refused: str | None = None
@@ -117,18 +132,21 @@ class Transport:
                 session = self._sessions.current()
                 token = self._tokens.get(session, refused)
                 try:
-                    answer = session.client.request(
-                        method,
-                        self.settings.endpoints.api + path,
-                        params=list(params),
-                        json=json,
-                        headers={"Authorization": f"Bearer {token}", "Accept": "*/*"},
-                    )
+                    with _streamed(file) as files:
+                        answer = session.client.request(
+                            method,
+                            self.settings.endpoints.api + path,
+                            params=list(params) or None,
+                            headers={"Authorization": f"Bearer {token}", **headers},
+                            content=content,
+                            files=files,
+                        )
                 except FAILED as error:
                     sent = not isinstance(error, NEVER_SENT)
                     return self._unreachable(error, sent, request, attempt, call)
                 if answer.status_code in {200, 202, 204}:
-                    return answer.content
+                    # 202: asked for, but not there yet. What it says about that is not the answer.
+                    return b"" if answer.status_code == 202 else answer.content
                 if answer.status_code == 401 and refused is None:
                     # Refused, so not carried out: one more try with a new token is safe even for
                     # a paid call.
@@ -211,6 +229,21 @@ class Transport:
             )
         problem = TransportError(message, sent=sent, request=request, attempts=attempts)
         return Trouble(Failure(sent=sent), problem)
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """JSON as it is sent."""
+    return dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+@contextmanager
+def _streamed(file: FilePart | None) -> Generator[dict[str, Any] | None]:
+    """A file that is too large to be held in memory, opened for one attempt."""
+    if file is None or file.content is not None:
+        yield None
+        return
+    with open(file.path, "rb") as content:
+        yield {"file": (file.name, content, file.content_type)}
 
 
 def _failure(answer: Response) -> Failure:

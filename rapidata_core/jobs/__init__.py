@@ -7,13 +7,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from rapidata_core.errors import ValidationError
-from rapidata_core.jobs.classification import ClassificationJob
-from rapidata_core.jobs.compare import CompareJob
+from rapidata_core.jobs.classification import ClassificationExample, ClassificationJob
+from rapidata_core.jobs.compare import CompareExample, CompareJob
+from rapidata_core.jobs.datapoint import Datapoint
+from rapidata_core.jobs.draw import DrawExample, DrawJob
+from rapidata_core.jobs.example import QualificationExample
+from rapidata_core.jobs.free_text import FreeTextJob
+from rapidata_core.jobs.locate import LocateExample, LocateJob
+from rapidata_core.jobs.ranking import RankingJob
+from rapidata_core.jobs.select_words import SelectWordsExample, SelectWordsJob
 from rapidata_core.jobs.spec import JobSpec
 
 JOB_TYPES: dict[str, type[JobSpec]] = {
     "classification": ClassificationJob,
     "compare": CompareJob,
+    "draw": DrawJob,
+    "free_text": FreeTextJob,
+    "locate": LocateJob,
+    "ranking": RankingJob,
+    "select_words": SelectWordsJob,
 }
 
 
@@ -43,4 +55,22 @@ def parse_job(description: JobSpec | Mapping[str, Any] | str) -> JobSpec:
     return chosen(**description)
 
 
-__all__ = ["JOB_TYPES", "ClassificationJob", "CompareJob", "JobSpec", "parse_job"]
+__all__ = [
+    "JOB_TYPES",
+    "ClassificationExample",
+    "ClassificationJob",
+    "CompareExample",
+    "CompareJob",
+    "Datapoint",
+    "DrawExample",
+    "DrawJob",
+    "FreeTextJob",
+    "JobSpec",
+    "LocateExample",
+    "LocateJob",
+    "QualificationExample",
+    "RankingJob",
+    "SelectWordsExample",
+    "SelectWordsJob",
+    "parse_job",
+]

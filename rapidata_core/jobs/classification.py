@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from rapidata_core.jobs.spec import JobSpec, Json, item_problem, problems_of, raise_problems
+from rapidata_core.jobs.datapoint import Json, option_inputs
+from rapidata_core.jobs.early_stopping import EarlyStoppingJob
+from rapidata_core.jobs.example import QualificationExample
+from rapidata_core.jobs.spec import (
+    item_problem,
+    one_per_datapoint,
+    options_problem,
+    problems_of,
+    raise_problems,
+    standard_segments,
+)
 
 
-class ClassificationJob(JobSpec, frozen=True):
+class ClassificationJob(EarlyStoppingJob, frozen=True):
     """Labelers choose one answer option per datapoint.
 
     For a Likert scale give the options in order and add :func:`rapidata_core.NoShuffle`.
 
     Attributes:
         datapoints: Single items.
-        answer_options: 2 to 8 different options.
+        answer_options: 2 to 8 different options, or one such list per datapoint.
     """
 
     type: Literal["classification"] = "classification"
     datapoints: Annotated[list[str], Field(min_length=1)]
-    answer_options: Annotated[list[str], Field(min_length=2, max_length=8)]
+    answer_options: list[str] | list[list[str]]
 
     @field_validator("datapoints")
     @classmethod
@@ -33,20 +43,14 @@ class ClassificationJob(JobSpec, frozen=True):
 
     @field_validator("answer_options")
     @classmethod
-    def _check_options(cls, options: list[str]) -> list[str]:
-        problems = problems_of(options, lambda option: None if option.strip() else "is blank")
-        if len(set(options)) != len(options):
-            problems.append("has the same option twice")
-        raise_problems(problems)
+    def _check_options(
+        cls, options: list[str] | list[list[str]], info: ValidationInfo
+    ) -> list[str] | list[list[str]]:
+        if options and isinstance(options[0], list):
+            one_per_datapoint(cast("list[list[str]]", options), info, options_problem)
+        elif problem := options_problem(cast("list[str]", options)):
+            raise ValueError(problem)
         return options
-
-    def items_of(self, index: int) -> list[str]:
-        """The single item."""
-        return [self.datapoints[index]]
-
-    def asset_input(self, items: Sequence[Json]) -> Json:
-        """The item itself."""
-        return items[0]
 
     def rapid(self) -> Json:
         """The task on the wire; each datapoint brings the options in a segment of its own."""
@@ -58,26 +62,69 @@ class ClassificationJob(JobSpec, frozen=True):
         }
 
     def schema_segments(self) -> list[Json]:
-        """The standard segments, which have to be declared beside an own one, and the options."""
-        return [
-            {"key": "asset", "kind": "Asset", "label": "Asset", "required": True},
-            {
-                "key": "context",
-                "kind": "Text",
-                "label": "Context",
-                "required": False,
-                "maxLength": 400,
-            },
-            {"key": "context_asset", "kind": "Asset", "label": "Context asset", "required": False},
-            {
-                "key": "answer_options",
-                "kind": "OptionList",
-                "label": "Answer options",
-                "required": True,
-            },
-        ]
+        """The options beside the standard segments."""
+        options = {"key": "answer_options", "kind": "OptionList", "label": "Answer options"}
+        return [*standard_segments(), {**options, "required": True}]
 
-    def own_segments(self) -> list[Json]:
-        """The answer options."""
-        options = [{"label": option, "value": option} for option in self.answer_options]
-        return [{"key": "answer_options", "kind": "OptionList", "options": options}]
+    def own_parts(self, index: int) -> Json:
+        """The options."""
+        own = self.answer_options[index] if isinstance(self.answer_options[0], list) else None
+        return {"answer_options": own or self.answer_options}
+
+
+class ClassificationExample(QualificationExample, frozen=True):
+    """A classification whose right options are known.
+
+    Attributes:
+        datapoint: The item.
+        answer_options: 2 to 8 different options.
+        truth: Those that are right.
+    """
+
+    datapoint: str
+    answer_options: list[str]
+    truth: Annotated[list[str], Field(min_length=1)]
+
+    @field_validator("datapoint")
+    @classmethod
+    def _check_item(cls, item: str, info: ValidationInfo) -> str:
+        if problem := item_problem(item, info.data.get("data_type")):
+            raise ValueError(problem)
+        return item
+
+    @field_validator("answer_options")
+    @classmethod
+    def _check_options(cls, options: list[str]) -> list[str]:
+        if problem := options_problem(options):
+            raise ValueError(problem)
+        return options
+
+    @field_validator("truth")
+    @classmethod
+    def _check_truth(cls, truth: list[str], info: ValidationInfo) -> list[str]:
+        options = info.data.get("answer_options", truth)
+        raise_problems(
+            problems_of(
+                truth, lambda option: None if option in options else "is not an answer option"
+            )
+        )
+        if len(set(truth)) != len(truth):
+            raise ValueError("has the same option twice")
+        return truth
+
+    def payload(self) -> Json:
+        """The task on the wire."""
+        return {
+            "_t": "ClassifyExamplePayload",
+            "title": self.instruction,
+            "categories": option_inputs(self.answer_options),
+        }
+
+    def truth_input(self, uploaded: Mapping[str, str]) -> Json:
+        """The right answers on the wire."""
+        del uploaded
+        return {"_t": "ClassifyExampleTruth", "correctCategories": self.truth}
+
+    def chance(self) -> float:
+        """The part of the options that is right."""
+        return len(self.truth) / len(self.answer_options)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from rapidata_core.jobs.spec import (
-    JobSpec,
-    Json,
-    item_problem,
-    multi_asset,
-    problems_of,
-    raise_problems,
-)
+from rapidata_core.jobs.datapoint import Json
+from rapidata_core.jobs.early_stopping import EarlyStoppingJob
+from rapidata_core.jobs.example import QualificationExample
+from rapidata_core.jobs.spec import pair_problem, problems_of, raise_problems
 
 
-class CompareJob(JobSpec, frozen=True):
+class CompareJob(EarlyStoppingJob, frozen=True):
     """Labelers choose one of two images, videos, audio clips or texts.
 
     Attributes:
@@ -33,23 +29,18 @@ class CompareJob(JobSpec, frozen=True):
     @classmethod
     def _check_pairs(cls, pairs: list[list[str]], info: ValidationInfo) -> list[list[str]]:
         data_type = info.data.get("data_type")
-        raise_problems(problems_of(pairs, lambda pair: _pair_problem(pair, data_type)))
+        raise_problems(problems_of(pairs, lambda pair: pair_problem(pair, data_type)))
         return pairs
 
     @field_validator("a_b_names")
     @classmethod
     def _check_names(cls, names: list[str] | None) -> list[str] | None:
-        if names is not None and (len(set(names)) != 2 or not all(n.strip() for n in names)):
+        # The length of the set alone would let ["a", "b", "a"] pass.
+        if names is not None and (
+            len(names) != 2 or len(set(names)) != 2 or not all(name.strip() for name in names)
+        ):
             raise ValueError("must be two different, non-blank names")
         return names
-
-    def items_of(self, index: int) -> list[str]:
-        """The pair."""
-        return self.datapoints[index]
-
-    def asset_input(self, items: Sequence[Json]) -> Json:
-        """Both as one asset."""
-        return multi_asset(items)
 
     def rapid(self) -> Json:
         """The task on the wire."""
@@ -61,9 +52,40 @@ class CompareJob(JobSpec, frozen=True):
         }
 
 
-def _pair_problem(pair: list[str], data_type: str | None) -> str | None:
-    if len(pair) != 2:
-        return f"has {len(pair)} item(s); a pair has exactly two"
-    if pair[0] == pair[1]:
-        return "has the same item twice; nobody can prefer one"
-    return next((found for item in pair if (found := item_problem(item, data_type))), None)
+class CompareExample(QualificationExample, frozen=True):
+    """A comparison whose better item is known.
+
+    Attributes:
+        datapoint: The two items.
+        truth: The better one, exactly as it stands in ``datapoint``.
+    """
+
+    datapoint: list[str]
+    truth: str
+
+    @field_validator("datapoint")
+    @classmethod
+    def _check_pair(cls, pair: list[str], info: ValidationInfo) -> list[str]:
+        if problem := pair_problem(pair, info.data.get("data_type")):
+            raise ValueError(problem)
+        return pair
+
+    @field_validator("truth")
+    @classmethod
+    def _check_truth(cls, truth: str, info: ValidationInfo) -> str:
+        if truth not in info.data.get("datapoint", [truth]):
+            raise ValueError(f"{truth[:80]!r} is not one of the two items of datapoint")
+        return truth
+
+    def payload(self) -> Json:
+        """The task on the wire."""
+        return {"_t": "CompareExamplePayload", "criteria": self.instruction}
+
+    def truth_input(self, uploaded: Mapping[str, str]) -> Json:
+        """The right answer on the wire: a text itself, of media the platform's file name."""
+        winner = self.truth if self.data_type == "text" else uploaded[self.truth]
+        return {"_t": "CompareExampleTruth", "winnerId": winner}
+
+    def chance(self) -> float:
+        """One of two."""
+        return 0.5

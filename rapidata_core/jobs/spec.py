@@ -2,30 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 import pydantic
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
-from rapidata_core.errors import ValidationError
+from rapidata_core.config import rapidata_config
+from rapidata_core.errors import ValidationError, problems_in
+from rapidata_core.jobs.datapoint import Datapoint, Group, Json, is_url
 from rapidata_core.types import Setting
 
-Json = dict[str, Any]
 Value = TypeVar("Value")
 
 # Limits of the platform, enforced here so that nothing is uploaded in vain.
 MAX_INSTRUCTION = 250
 MAX_CONTEXT = 400
 MAX_CONTEXT_ASSETS = 10
+# Longer than any path: somebody forgot data_type="text".
+_LONGEST_PATH = 1024
 # More than this many sentences about one argument help nobody.
 _MAX_LISTED = 10
 
 Text = Annotated[str, Field(min_length=1)]
+Instruction = Annotated[str, Field(min_length=1, max_length=MAX_INSTRUCTION)]
 
 
-class JobSpec(BaseModel, frozen=True, extra="forbid", validate_default=True):
+class Described(BaseModel, frozen=True, extra="forbid", validate_default=True):
+    """Data that validates itself, and lists everything that is wrong with it at once.
+
+    Raises:
+        ValidationError: Something is wrong; it lists every problem.
+    """
+
+    def __init__(self, **fields: Any) -> None:
+        given = fields.get("datapoints")
+        # The number of datapoints is known even when some of them are wrong, so that lengths are
+        # checked in the same round.
+        count = len(cast("list[Any]", given)) if isinstance(given, (list, tuple)) else None
+        problems = self._refusals(fields)
+        try:
+            self.__pydantic_validator__.validate_python(
+                fields, self_instance=self, context={"datapoints": count}
+            )
+        except pydantic.ValidationError as error:
+            problems += problems_in(error)
+        if problems:
+            raise ValidationError(type(self).__name__, list(dict.fromkeys(problems)))
+
+    @classmethod
+    def _refusals(cls, fields: dict[str, Any]) -> list[str]:
+        """What is wrong with arguments that this type does not take."""
+        del fields
+        return []
+
+
+class JobSpec(Described, frozen=True):
     """What to ask, about which datapoints, how often.
 
     The same object is an Airflow operator's argument, a Dagster asset's description and a Prefect
@@ -36,10 +69,12 @@ class JobSpec(BaseModel, frozen=True, extra="forbid", validate_default=True):
         name: For people, never shown to labelers.
         instruction: The question that labelers see, at most 250 characters.
         datapoints: What it is asked about; the subclass says in which shape.
-        data_type: ``media`` (http or https URLs) or ``text`` (the texts themselves).
+        data_type: ``media`` (http or https URLs, or paths of local files) or ``text`` (the texts
+            themselves).
         responses_per_datapoint: Human answers to collect for each datapoint.
         contexts: One text per datapoint shown beside it, at most 400 characters each.
-        media_contexts: One list of image URLs per datapoint shown beside it, at most 10 each.
+        media_contexts: One list of images (URLs or paths) per datapoint shown beside it, at most
+            10 each.
         settings: Switches such as :func:`rapidata_core.NoShuffle`.
         private_metadata: One text-to-text mapping per datapoint that labelers never see.
 
@@ -47,9 +82,13 @@ class JobSpec(BaseModel, frozen=True, extra="forbid", validate_default=True):
         ValidationError: Something is wrong; it lists every problem at once.
     """
 
+    # Arguments of all types that this one does not take. They cannot be left out of the class:
+    # the order of the fields is part of every fingerprint.
+    refused: ClassVar[frozenset[str]] = frozenset()
+
     type: str
     name: Text
-    instruction: Annotated[str, Field(min_length=1, max_length=MAX_INSTRUCTION)]
+    instruction: Instruction
     data_type: Literal["media", "text"] = "media"
     datapoints: Annotated[list[Any], Field(min_length=1)]
     responses_per_datapoint: Annotated[int, Field(ge=1)] = 10
@@ -58,36 +97,31 @@ class JobSpec(BaseModel, frozen=True, extra="forbid", validate_default=True):
     settings: list[Setting] = []
     private_metadata: list[dict[str, str]] | None = None
 
-    def __init__(self, **fields: Any) -> None:
-        given = fields.get("datapoints")
-        # The number of datapoints is known even when some of them are wrong, so that lengths are
-        # checked in the same round.
-        count = len(cast("list[Any]", given)) if isinstance(given, (list, tuple)) else None
-        try:
-            self.__pydantic_validator__.validate_python(
-                fields, self_instance=self, context={"datapoints": count}
-            )
-        except pydantic.ValidationError as error:
-            raise ValidationError(type(self).__name__, list(_sentences(error))) from None
+    @classmethod
+    def _refusals(cls, fields: dict[str, Any]) -> list[str]:
+        # A spec that is written out whole names them with their defaults; that says nothing.
+        return [
+            f"{name}: is not for {cls.model_fields['type'].default} jobs; leave it out"
+            for name in sorted(cls.refused & fields.keys())
+            if fields[name] != cls.model_fields[name].default
+        ]
 
     @field_validator("name", "instruction")
     @classmethod
     def _not_blank(cls, text: str) -> str:
-        if not text.strip():
-            raise ValueError("must not be blank")
-        return text
+        return not_blank(text)
 
     @field_validator("contexts")
     @classmethod
     def _check_contexts(cls, contexts: list[str] | None, info: ValidationInfo) -> list[str] | None:
-        return one_per_datapoint(contexts, info, _context_problem)
+        return one_per_datapoint(contexts, info, context_problem)
 
     @field_validator("media_contexts")
     @classmethod
     def _check_media_contexts(
         cls, contexts: list[list[str]] | None, info: ValidationInfo
     ) -> list[list[str]] | None:
-        return one_per_datapoint(contexts, info, _media_context_problem)
+        return one_per_datapoint(contexts, info, media_context_problem)
 
     @field_validator("private_metadata")
     @classmethod
@@ -98,14 +132,6 @@ class JobSpec(BaseModel, frozen=True, extra="forbid", validate_default=True):
 
     # What the type's own module answers.
 
-    def items_of(self, index: int) -> list[str]:
-        """The URLs or texts of one datapoint."""
-        raise NotImplementedError
-
-    def asset_input(self, items: Sequence[Json]) -> Json:
-        """The datapoint's asset on the wire, made of its items' inputs."""
-        raise NotImplementedError
-
     def rapid(self) -> Json:
         """The task on the wire."""
         raise NotImplementedError
@@ -114,21 +140,31 @@ class JobSpec(BaseModel, frozen=True, extra="forbid", validate_default=True):
         """Segments that the dataset must declare, or None for the platform's default."""
         return None
 
-    def own_segments(self) -> list[Json]:
-        """Segments that each datapoint has beside its asset and contexts."""
+    # What is the same for all types but rankings.
+
+    def points(self) -> list[Datapoint]:
+        """The datapoints as they are uploaded, in order."""
+        return [
+            Datapoint(
+                asset=asset,
+                data_type=self.data_type,
+                context=self.contexts[index] if self.contexts else None,
+                media_context=self.media_contexts[index] if self.media_contexts else None,
+                private_metadata=self.private_metadata[index] if self.private_metadata else None,
+                sort_index=index,
+                **self.own_parts(index),
+            )
+            for index, asset in enumerate(self.datapoints)
+        ]
+
+    def own_parts(self, index: int) -> Json:
+        """What only datapoints of this type have, as arguments of :class:`Datapoint`."""
+        del index
+        return {}
+
+    def groups(self) -> list[Group]:
+        """Sets of datapoints that belong together; only rankings have them."""
         return []
-
-    # What is the same for all types.
-
-    def asset_urls(self) -> list[str]:
-        """Every URL to upload, once, in order of first use."""
-        urls = [self.urls_of(index) for index in range(len(self.datapoints))]
-        return list(dict.fromkeys(url for group in urls for url in group))
-
-    def urls_of(self, index: int) -> list[str]:
-        """The URLs of one datapoint and its media contexts."""
-        items = self.items_of(index) if self.data_type == "media" else []
-        return items + (self.media_contexts[index] if self.media_contexts else [])
 
     def workflow(self) -> Json:
         """The workflow on the wire."""
@@ -138,48 +174,22 @@ class JobSpec(BaseModel, frozen=True, extra="forbid", validate_default=True):
         """Who decides when a datapoint has enough answers."""
         return {"_t": "NaiveReferee", "totalVotes": self.responses_per_datapoint}
 
-    def feature_flags(self, target: str) -> list[Json]:
-        """The settings for one target on the wire."""
-        return [{"key": s.key, "value": s.value} for s in self.settings if s.target == target]
 
-    def datapoint(self, index: int, uploaded: Mapping[str, str]) -> Json:
-        """One datapoint on the wire.
-
-        Args:
-            index: Its position, which is also its order on the platform.
-            uploaded: The platform's file name of every URL in :meth:`asset_urls`.
-        """
-        inputs = [self._input(item, uploaded) for item in self.items_of(index)]
-        segments: list[Json] = [
-            {"key": "asset", "kind": "Asset", "asset": self.asset_input(inputs)}
-        ]
-        if self.contexts:
-            segments.append({"key": "context", "kind": "Text", "text": self.contexts[index]})
-        if self.media_contexts:
-            files = [_existing(uploaded[url]) for url in self.media_contexts[index]]
-            asset = files[0] if len(files) == 1 else multi_asset(files)
-            segments.append({"key": "context_asset", "kind": "Asset", "asset": asset})
-        metadata = self.private_metadata[index] if self.private_metadata else None
-        return {
-            "segments": segments + self.own_segments(),
-            "sortIndex": index,
-            "group": None,
-            "privateMetadata": metadata,
-        }
-
-    def _input(self, item: str, uploaded: Mapping[str, str]) -> Json:
-        if self.data_type == "text":
-            return {"_t": "TextAssetInput", "text": item}
-        return _existing(uploaded[item])
+def standard_segments() -> list[Json]:
+    """What every dataset has; it has to be declared where a type adds a segment of its own."""
+    context = {"key": "context", "kind": "Text", "label": "Context", "required": False}
+    return [
+        {"key": "asset", "kind": "Asset", "label": "Asset", "required": True},
+        {**context, "maxLength": MAX_CONTEXT},
+        {"key": "context_asset", "kind": "Asset", "label": "Context asset", "required": False},
+    ]
 
 
-def _existing(file_name: str) -> Json:
-    return {"_t": "ExistingAssetInput", "name": file_name}
-
-
-def multi_asset(assets: Sequence[Json]) -> Json:
-    """Several assets as one, on the wire."""
-    return {"_t": "MultiAssetInput", "assets": list(assets)}
+def not_blank(text: str) -> str:
+    """Refuse a text of spaces."""
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
 
 
 def one_per_datapoint(
@@ -211,42 +221,69 @@ def raise_problems(problems: Sequence[str]) -> None:
 
 
 def item_problem(item: str, data_type: str | None) -> str | None:
-    """What is wrong with one URL or text, if anything."""
+    """What is wrong with one URL, path or text, if anything; whether a file exists shows later."""
     if not item.strip():
         return "is blank"
-    if data_type == "media" and not _is_url(item):
+    if data_type == "media" and not is_url(item) and not _may_be_path(item):
         return (
-            f"is not an http or https URL: {item[:80]!r} "
-            '(for texts set data_type="text"; local files are not supported yet)'
+            f"is not an http or https URL, nor the path of a local file: {item[:80]!r} "
+            '(for texts set data_type="text")'
         )
     return None
 
 
-def _is_url(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-    except ValueError:
+def _may_be_path(text: str) -> bool:
+    if len(text) > _LONGEST_PATH or "\n" in text or "\0" in text:
         return False
-    return url.scheme.lower() in {"http", "https"} and bool(url.netloc)
+    try:
+        # "s3://bucket/a.jpg" is no path that we could open; "C:\a.jpg" is one on Windows.
+        return "://" not in text and len(urlsplit(text).scheme) < 2
+    except ValueError:
+        return True
 
 
-def _context_problem(context: str) -> str | None:
-    if not context.strip():
-        return "is blank; leave contexts out if there are none"
-    if len(context) > MAX_CONTEXT:
-        return f"has {len(context)} characters; at most {MAX_CONTEXT} are shown"
+def options_problem(options: Sequence[str]) -> str | None:
+    """What is wrong with one set of answer options, if anything."""
+    if not 2 <= len(options) <= 8:
+        return f"has {len(options)} option(s); give 2 to 8"
+    blank = next((index for index, option in enumerate(options) if not option.strip()), None)
+    if blank is not None:
+        return f"[{blank}] is blank"
+    if len(set(options)) != len(options):
+        return "has the same option twice"
     return None
 
 
-def _media_context_problem(urls: list[str]) -> str | None:
-    if not 1 <= len(urls) <= MAX_CONTEXT_ASSETS:
-        return f"has {len(urls)} images; give 1 to {MAX_CONTEXT_ASSETS}"
-    return next((found for url in urls if (found := item_problem(url, "media"))), None)
+def pair_problem(pair: Sequence[str], data_type: str | None) -> str | None:
+    """What is wrong with the two items of a comparison, if anything."""
+    if len(pair) != 2:
+        return f"has {len(pair)} item(s); a pair has exactly two"
+    if pair[0] == pair[1]:
+        return "has the same item twice; nobody can prefer one"
+    return next((found for item in pair if (found := item_problem(item, data_type))), None)
 
 
-def _sentences(error: pydantic.ValidationError) -> Iterator[str]:
-    """One sentence per problem, starting with the argument; inputs are not echoed at length."""
-    for problem in error.errors(include_url=False, include_input=False):
-        first, *rest = problem["loc"] or ("spec",)
-        where = f"{first}{''.join(f'[{part!r}]' for part in rest)}"
-        yield f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+def context_problem(context: str) -> str | None:
+    """What is wrong with the text shown beside a datapoint, if anything."""
+    if not context.strip():
+        return "is blank; leave contexts out if there are none"
+    # What is to be shortened is checked when it is.
+    return None if rapidata_config.upload.autoShortenContext else length_problem(context)
+
+
+def length_problem(context: str) -> str | None:
+    """Whether a text is too long to be shown beside a datapoint."""
+    if len(context) <= MAX_CONTEXT:
+        return None
+    return (
+        f"has {len(context)} characters; at most {MAX_CONTEXT} are shown (shorten it, for example "
+        "with client.context.shorten_context, or set "
+        "rapidata_config.upload.autoShortenContext = True)"
+    )
+
+
+def media_context_problem(items: Sequence[str]) -> str | None:
+    """What is wrong with the images shown beside a datapoint, if anything."""
+    if not 1 <= len(items) <= MAX_CONTEXT_ASSETS:
+        return f"has {len(items)} images; give 1 to {MAX_CONTEXT_ASSETS}"
+    return next((found for item in items if (found := item_problem(item, "media"))), None)

@@ -20,7 +20,7 @@ def problem_document(body: bytes) -> dict[str, Any]:
     """The platform's problem+json, or nothing when the body is something else."""
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
 

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from rapidata_core.errors import JobFailedError, JobNeedsAttentionError, RapidataError
+from rapidata_core.policy.audiences import MIN_EXAMPLES
 from rapidata_core.types import JobState
 
 _NEEDS_ATTENTION = {
@@ -15,7 +16,7 @@ _NEEDS_ATTENTION = {
     "dashboard, then resume it",
     JobState.PAUSED: "is paused; resume it (job.resume() or in the dashboard)",
     JobState.BLOCKED: "is blocked because a task was flagged; look at it in the dashboard",
-    JobState.STALE_RESULTS: "has results that are out of date; regenerate them in the dashboard",
+    JobState.STALE_RESULTS: "has results that are out of date; job.get_results() makes them anew",
 }
 
 
@@ -68,6 +69,18 @@ def obstacle(
     reason = f" ({review_reason})" if review_reason else ""
     return JobNeedsAttentionError(
         f"Job {job_id} {action}{reason}. Nothing is lost; wait for it again with its id.",
+        job_id=job_id,
+        state=state,
+    )
+
+
+def nobody_answers(job_id: str, state: str, audience_id: str) -> JobNeedsAttentionError:
+    """Why a job of an audience without people will not finish by itself."""
+    return JobNeedsAttentionError(
+        f"Job {job_id} gets no answers: nobody has qualified for audience {audience_id}, and "
+        f"nobody is being recruited for it. It needs at least {MIN_EXAMPLES} qualification "
+        "examples (audience.add_compare_example and the like) and audience.start_recruiting(). "
+        "Then wait for the job again; if it still gets no answers, delete it and assign a new one.",
         job_id=job_id,
         state=state,
     )

@@ -73,6 +73,14 @@ def identify(spec: JobSpec, audience_id: str, key: str, namespace: str) -> Ident
     return Identity(fingerprint=fingerprint(spec, audience_id), key=_digest(namespace, key))
 
 
+def identify_order(definition_id: str, audience_id: str) -> Identity:
+    """The identity of an order: a definition that is run once, whatever else is done with it."""
+    return Identity(
+        fingerprint=_digest("definition", definition_id, audience_id),
+        key=_digest("order", definition_id),
+    )
+
+
 def _digest(*parts: str) -> str:
     # JSON keeps the parts apart: ("a", "bc") differs from ("ab", "c").
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_DIGITS]
@@ -81,6 +89,12 @@ def _digest(*parts: str) -> str:
 def readable(name: str) -> str:
     """The part of a name that is for people."""
     return _MARKER.sub("", name)
+
+
+def renamed(full_name: str, name: str) -> str:
+    """Another name for people, with the identity that the old one carries."""
+    found = _MARKER.search(full_name)
+    return f"{readable(name)}{found[0] if found else ''}"
 
 
 def fingerprint_in(name: str) -> str | None:

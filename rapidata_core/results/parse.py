@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
 from rapidata_core.errors import ServerError
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 Entry = dict[str, Any]
 
+# Answers of a comparison that are no items.
+UNDECIDED = ("Both", "Neither")
+
 
 class RapidataResults(dict[str, Any]):
     """A job's results, exactly as the platform delivers them, with views on them as tables."""
@@ -20,8 +24,9 @@ class RapidataResults(dict[str, Any]):
     def to_pandas(self, split_details: bool = False) -> pandas.DataFrame:
         """The table of the platform's documents.
 
-        Compare: a row per datapoint, columns ``A_…`` and ``B_…`` per metric. Classification: a
-        row per datapoint and answer option.
+        Compare: a row per datapoint, columns ``A_…`` and ``B_…`` per metric. Ranking: the same
+        with the assets' names. Classification: a row per datapoint and answer option. Others: a
+        row per datapoint, nested fields joined by underscores.
 
         Args:
             split_details: A row per human answer instead.
@@ -58,7 +63,7 @@ def parse_results(content: bytes, about: str) -> RapidataResults:
     """
     try:
         document = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ServerError(f"The results of {about} are not JSON: {error}") from None
     if not isinstance(document, dict):
         raise ServerError(f"The results of {about} are a {type(document).__name__}, not an object.")
@@ -67,7 +72,8 @@ def parse_results(content: bytes, about: str) -> RapidataResults:
 
 def task_type(results: RapidataResults) -> str:
     """``Compare``, ``Classification`` or what the platform adds; empty in files that lack it."""
-    info = cast("dict[str, Any]", results.get("info") or {})
+    found = results.get("info")
+    info = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     # Older files say orderType, and some say Classify.
     named = str(info.get("type") or info.get("orderType") or "")
     return "Classification" if named == "Classify" else named
@@ -78,7 +84,43 @@ def entries(results: RapidataResults) -> Iterator[Entry]:
 
     Files of the early-stopping pages nest the list one level deeper.
     """
-    listed: Any = results.get("results") or []
+    listed: Any = results.get("results")
     if isinstance(listed, dict):
-        listed = cast("dict[str, Any]", listed).get("data") or []
-    return iter(cast("list[Entry]", listed))
+        listed = cast("dict[str, Any]", listed).get("data")
+    return iter(dictionaries(listed))
+
+
+def details(entry: Entry) -> list[Entry]:
+    """The single answers of a datapoint."""
+    return dictionaries(entry.get("detailedResults"))
+
+
+def numbers(entry: Entry, field: str) -> dict[str, float]:
+    """A metric per option or asset; what is no number is left out."""
+    values = cast("Entry", entry.get(field)) if isinstance(entry.get(field), dict) else {}
+    known = ((option, number(value)) for option, value in values.items())
+    return {option: value for option, value in known if value is not None}
+
+
+def number(value: object) -> float | None:
+    """A number as it is; None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if isfinite(value) else None
+
+
+def assets(entry: Entry) -> list[str]:
+    """The names of the items that were compared or ranked."""
+    for field in ("assetUrls", "aggregatedResults"):
+        named = entry.get(field)
+        if isinstance(named, dict) and named:
+            return [name for name in cast("Entry", named) if name not in UNDECIDED]
+    return []
+
+
+def dictionaries(listed: object) -> list[Entry]:
+    """The entries of a list; nothing where a file has no list, or something else in it."""
+    if not isinstance(listed, list):
+        return []
+    found = cast("list[object]", listed)
+    return [cast("Entry", entry) for entry in found if isinstance(entry, dict)]

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from rapidata_core.results.parse import Entry, RapidataResults, entries, task_type
+from rapidata_core.results.parse import (
+    UNDECIDED,
+    Entry,
+    RapidataResults,
+    assets,
+    details,
+    entries,
+    task_type,
+)
 
 if TYPE_CHECKING:
     import pandas
 
 _DETAILS = "detailedResults"
-_UNDECIDED = ("Both", "Neither")
 # Per-option metrics of a classification, and their names in the table.
 _OPTION_METRICS = {
     "aggregatedResults": "count",
@@ -27,13 +34,13 @@ def wide_table(results: RapidataResults, *, split_details: bool) -> pandas.DataF
     import pandas
 
     listed = list(entries(results))
-    if split_details and listed and not any(entry.get(_DETAILS) for entry in listed):
+    if split_details and listed and not any(details(entry) for entry in listed):
         raise ValueError("split_details: these results have no single answers")
     kind = task_type(results)
     rows: list[Entry] = []
     for entry in listed:
-        if kind == "Compare":
-            facts = _compare_facts(entry)
+        if kind in {"Compare", "Ranking"}:
+            facts = _asset_facts(entry)
         elif kind != "Classification":
             facts = dict(_flat(_without_details(entry)))
         elif split_details:
@@ -51,26 +58,32 @@ def _without_details(entry: Entry) -> Entry:
 
 
 def _detail_rows(facts: Entry, entry: Entry) -> Iterator[Entry]:
-    for detail in cast("list[Entry]", entry.get(_DETAILS) or []):
+    for detail in details(entry):
         yield {**facts, **dict(_flat(detail))}
 
 
-def _compare_facts(entry: Entry) -> Entry:
-    """The scalars, the two assets, and each metric once for A and once for B."""
-    named: Entry = entry.get("assetUrls") or entry.get("aggregatedResults") or {}
-    assets = [name for name in named if name not in _UNDECIDED]
+def _asset_facts(entry: Entry) -> Entry:
+    """The scalars, the assets, and each metric once per asset.
+
+    Two assets are A and B; the columns of more have the assets' names.
+    """
+    named = assets(entry)
     facts: Entry = {k: v for k, v in entry.items() if not isinstance(v, (dict, list))}
-    sides = dict(zip(("A", "B"), assets, strict=False))
-    facts.update({f"asset{side}": asset for side, asset in sides.items()})
+    if len(named) == 2:
+        sides = dict(zip(("A", "B"), named, strict=True))
+        facts.update({f"asset{side}": asset for side, asset in sides.items()})
+    else:
+        sides = {asset: asset for asset in named}
+        facts.update({f"asset_{place}": asset for place, asset in enumerate(named, 1)})
     for metric, values in entry.items():
         if not isinstance(values, dict) or not values:
             continue
         by_option = cast("Entry", values)
-        if set(by_option).isdisjoint(assets):
+        if set(by_option).isdisjoint(named):
             facts.update(_flat({metric: by_option}))
             continue
         facts.update({f"{side}_{metric}": by_option.get(asset) for side, asset in sides.items()})
-        facts.update({f"{u}_{metric}": by_option[u] for u in _UNDECIDED if u in by_option})
+        facts.update({f"{u}_{metric}": by_option[u] for u in UNDECIDED if u in by_option})
     return facts
 
 

@@ -9,12 +9,13 @@ from starlette.responses import Response
 
 from rapidata_core.sandbox.problems import Problem
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
 
 def encode(value: Any) -> bytes:
     """JSON, compact, in UTF-8."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # A lone surrogate came in as a JSON escape and goes out as one.
-    return text.encode("utf-8", "backslashreplace")
+    return _ENCODER.encode(value).encode("utf-8", "backslashreplace")
 
 
 def answer(value: Any) -> Response:

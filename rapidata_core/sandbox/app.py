@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable
+import logging
+from collections.abc import AsyncGenerator
 from email.utils import formatdate
-from typing import Any
+from functools import lru_cache
+from urllib.parse import parse_qsl
 
-from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from rapidata_core.sandbox import pages
@@ -23,21 +20,31 @@ from rapidata_core.sandbox.api import (
     assets,
     audiences,
     auth,
+    benchmarks,
     billing,
     datasets,
     definitions,
+    flows,
+    job_results,
     jobs,
+    leaderboards,
+    participants,
+    samples,
+    signals,
+    standings,
 )
-from rapidata_core.sandbox.api.call import Call, Endpoint, Upload
+from rapidata_core.sandbox.api.call import Call, Upload
 from rapidata_core.sandbox.api.control import Control
 from rapidata_core.sandbox.clock import SECOND
 from rapidata_core.sandbox.faults import FaultPlan
-from rapidata_core.sandbox.gateway import Gateway
+from rapidata_core.sandbox.gateway import Gateway, Request
 from rapidata_core.sandbox.journal import Journal
 from rapidata_core.sandbox.problems import Problem, plain
+from rapidata_core.sandbox.routing import Routes
 from rapidata_core.sandbox.settings import Account
 from rapidata_core.sandbox.store import Store
 
+_LOG = logging.getLogger(__name__)
 _ENDPOINTS = (
     *auth.ENDPOINTS,
     *audiences.ENDPOINTS,
@@ -45,32 +52,36 @@ _ENDPOINTS = (
     *datasets.ENDPOINTS,
     *definitions.ENDPOINTS,
     *jobs.ENDPOINTS,
+    *job_results.ENDPOINTS,
+    *signals.ENDPOINTS,
+    *flows.ENDPOINTS,
+    *benchmarks.ENDPOINTS,
+    *leaderboards.ENDPOINTS,
+    *participants.ENDPOINTS,
+    *samples.ENDPOINTS,
+    *standings.ENDPOINTS,
     *billing.ENDPOINTS,
     *pages.ENDPOINTS,
 )
 
 
-def create_app(store: Store) -> ASGIApp:
+def create_app(store: Store, latency: float = 0.0) -> ASGIApp:
     """The platform on a store.
 
     Handlers are plain functions that are called on the event loop, one at a time and without
     awaiting, each within one transaction; :mod:`rapidata_core.sandbox.store` says why.
+
+    Args:
+        store: What it remembers.
+        latency: Seconds that every answer of the platform's API takes longer.
     """
     with store.transaction():
         if store.is_empty():
             audiences.add_given_audiences(store)
     faults, journal = FaultPlan(), Journal()
+    routes = Routes((*_ENDPOINTS, *Control(faults, journal).endpoints()))
     platform = _Platform(store, Account.of(store.seed))
-    endpoints = (*_ENDPOINTS, *Control(faults, journal).endpoints())
-    app = Starlette(
-        routes=[
-            Route(endpoint.path, platform.route(endpoint), methods=[endpoint.method])
-            for endpoint in endpoints
-        ],
-        exception_handlers={HTTPException: platform.not_routed},
-    )
-    app.router.redirect_slashes = False
-    return Gateway(app, lambda: store.clock, faults, journal)
+    return Gateway(routes, platform.answer, lambda: store.clock, faults, journal, latency)
 
 
 class _Platform:
@@ -81,54 +92,41 @@ class _Platform:
         self._account = account
         self._numbers = itertools.count(1)
 
-    def route(self, endpoint: Endpoint) -> Callable[[Request], Any]:
-        """The Starlette endpoint for a handler."""
-
-        async def respond(request: Request) -> Response:
-            body = await request.body()
-            try:
-                upload = await _upload(request)
-            except MultiPartException as error:
-                return self._sign(
-                    self._failed(Problem(400, "The form is malformed.", error.message))
-                )
-            return self._sign(self._run(endpoint, request, body, upload))
-
-        return respond
-
-    def not_routed(self, _request: Request, error: Exception) -> Response:
-        """The answer to a path or a method that does not exist."""
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        return self._sign(self._failed(plain(status)))
-
-    def _run(
-        self, endpoint: Endpoint, request: Request, body: bytes, upload: Upload | None
-    ) -> Response:
+    async def answer(self, request: Request) -> Response:
+        """Answer one request."""
         try:
-            if not endpoint.open:
-                auth.require_token(self._account, request.headers.get("authorization", ""))
-            call = Call(
-                store=self._store,
-                account=self._account,
-                now=self._store.clock.now(),
-                path=request.path_params,
-                query=request.query_params.multi_items(),
-                headers=request.headers,
-                raw_body=body,
-                upload=upload,
-            )
-            with self._store.transaction():
-                return answer(endpoint.handler(call))
+            response = self._run(request, await _upload(request))
         except Problem as problem:
-            return self._failed(problem)
+            response = self._failed(problem)
+        except Exception:
+            _LOG.exception("%s %s failed", request.method, request.path)
+            response = self._failed(plain(500))
+        # Clients may compare what the platform tells them with the simulated time.
+        now = self._store.clock.now()
+        response.raw_headers.append((b"date", _http_date(now // SECOND)))
+        return response
+
+    def _run(self, request: Request, upload: Upload | None) -> Response:
+        if not request.endpoint.open:
+            auth.require_token(self._account, request.headers.get("authorization", ""))
+        now = self._store.clock.now()
+        jobs.catch_up(self._store, now)
+        signals.catch_up(self._store, now)
+        call = Call(
+            store=self._store,
+            account=self._account,
+            now=now,
+            path=request.parameters,
+            query=parse_qsl(request.query, keep_blank_values=True),
+            headers=request.headers,
+            raw_body=request.body,
+            upload=upload,
+        )
+        with self._store.transaction():
+            return answer(request.endpoint.handler(call))
 
     def _failed(self, problem: Problem) -> Response:
         return problem_answer(problem, self._trace_id(next(self._numbers)))
-
-    def _sign(self, response: Response) -> Response:
-        """Add the simulated time, by which clients may compare what the platform tells them."""
-        response.headers["Date"] = formatdate(self._store.clock.now() // SECOND, usegmt=True)
-        return response
 
     def _trace_id(self, number: int) -> str:
         return hashlib.blake2b(
@@ -136,11 +134,33 @@ class _Platform:
         ).hexdigest()
 
 
+@lru_cache(maxsize=16)
+def _http_date(seconds: int) -> bytes:
+    return formatdate(seconds, usegmt=True).encode("ascii")
+
+
 async def _upload(request: Request) -> Upload | None:
+    """The file part of a form.
+
+    Raises:
+        Problem: The form is malformed.
+    """
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return None
-    async with request.form() as form:
+    # Imported here, because most sandboxes never get a file.
+    from starlette.formparsers import MultiPartException, MultiPartParser
+
+    async def stream() -> AsyncGenerator[bytes]:
+        yield request.body
+
+    try:
+        form = await MultiPartParser(request.headers, stream()).parse()
+    except MultiPartException as error:
+        raise Problem(400, "The form is malformed.", error.message) from error
+    try:
         part = form.get("file")
         if not isinstance(part, UploadFile):
             return None
         return Upload(part.filename or "file", await part.read())
+    finally:
+        await form.close()

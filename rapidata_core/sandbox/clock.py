@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 SECOND = 1_000_000
 """Times are integers in microseconds since the epoch, so that comparing them is exact."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def microseconds(seconds: float) -> int:
@@ -22,9 +23,7 @@ def microseconds(seconds: float) -> int:
 
 def rfc3339(moment: int) -> str:
     """A moment as RFC 3339 text; always with microseconds and an offset."""
-    seconds, rest = divmod(moment, SECOND)
-    stamp = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
-    return stamp.isoformat(timespec="microseconds")
+    return (_EPOCH + timedelta(microseconds=moment)).isoformat(timespec="microseconds")
 
 
 def parse_rfc3339(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Simulated labelers: who they are, and what they answer.
+"""Simulated labelers: who they are, and when they answer.
 
 Everything is derived, nothing is stored: a labeler from (seed, pool, number), the truth of a
 question from (seed, content), an answer from (seed, content, labeler). Each draw has its own
@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from bisect import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from typing import Generic, Protocol, TypeVar
 
 from rapidata_core.sandbox.clock import SECOND
 
 POOL_SIZE = 100_003
-"""People per pool. A prime, so that every step through the pool visits everyone once."""
+"""People per population."""
 
 START = SECOND // 2
 """How long a job is ``Submitted`` before it runs."""
@@ -24,22 +28,55 @@ START = SECOND // 2
 LATENCY = 2 * SECOND
 """How long it takes until the first labeler answers."""
 
-_COUNTRIES = (
-    ("US", "en", 16), ("IN", "hi", 14), ("BR", "pt", 11), ("ID", "id", 9), ("DE", "de", 7),
-    ("FR", "fr", 6), ("GB", "en", 6), ("MX", "es", 6), ("PH", "en", 5), ("TR", "tr", 5),
-    ("EG", "ar", 5), ("JP", "ja", 4), ("PL", "pl", 3), ("CH", "de", 3),
+_ONE, _EIGHT = struct.Struct("<Q"), struct.Struct("<8Q")
+_STEP = 1 / (1 << 53)
+"""Numbers in [0, 1) are the 53 bits that a double holds exactly."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Choices(Generic[_T]):
+    """Things to choose from; the bounds are where their shares of 1 end."""
+
+    things: tuple[_T, ...]
+    bounds: tuple[float, ...]
+
+    def at(self, chance: float) -> _T:
+        """What a number in [0, 1) falls on."""
+        return self.things[min(bisect(self.bounds, chance), len(self.things) - 1)]
+
+
+def cumulated(*weighted_things: tuple[_T, int]) -> Choices[_T]:
+    """Choices from things with weights."""
+    total = sum(weight for _, weight in weighted_things)
+    sums = accumulate(weight for _, weight in weighted_things)
+    return Choices(
+        tuple(thing for thing, _ in weighted_things), tuple(each / total for each in sums)
+    )
+
+
+_COUNTRIES = cumulated(
+    (("US", "en"), 16), (("IN", "hi"), 14), (("BR", "pt"), 11), (("ID", "id"), 9),
+    (("DE", "de"), 7), (("FR", "fr"), 6), (("GB", "en"), 6), (("MX", "es"), 6),
+    (("PH", "en"), 5), (("TR", "tr"), 5), (("EG", "ar"), 5), (("JP", "ja"), 4),
+    (("PL", "pl"), 3), (("CH", "de"), 3),
 )  # fmt: skip
-_AGES = (("0-17", 8), ("18-29", 40), ("30-39", 25), ("40-49", 14), ("50-64", 10), ("65+", 3))
-_GENDERS = (("Male", 52), ("Female", 46), ("Other", 2))
-_OCCUPATIONS = (
+_AGES = cumulated(
+    ("0-17", 8), ("18-29", 40), ("30-39", 25), ("40-49", 14), ("50-64", 10), ("65+", 3)
+)  # fmt: skip
+_GENDERS = cumulated(("Male", 52), ("Female", 46), ("Other", 2))
+_OCCUPATIONS = cumulated(
     ("Student", 24), ("Office", 22), ("Trade", 16), ("Healthcare", 9), ("Education", 9),
     ("Technology", 12), ("Other", 8),
 )  # fmt: skip
+_DEVICES = cumulated(("Phone", 90), ("Tablet", 7), ("Unknown", 3))
 _SKILLS = {"global": (0.25, 0.70), "curated": (0.50, 0.48)}
 """Lowest skill and range of each pool."""
 
-UNSURE = ("Both", "Neither")
-"""The options that ``compare_unsure`` adds."""
+# Which of the eight numbers that make a labeler decides what.
+_COUNTRY, _SKILL, _PRACTICE, _SCORE, _AGE, _GENDER, _OCCUPATION, _DEVICE = range(8)
+_TRAITS = {"age": (_AGE, _AGES), "gender": (_GENDER, _GENDERS), "device": (_DEVICE, _DEVICES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,91 +89,82 @@ class Labeler:
     age: str
     gender: str
     occupation: str
+    device: str
     skill: float
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One datapoint as its labelers see it.
+class Pool(Protocol):
+    """People who may answer."""
 
-    Attributes:
-        content: What identifies the question beside its options, such as its context.
-        options: What can be chosen; for a comparison the two items.
-        compared: Whether the options are items to be compared.
-        ordered: Whether the options form a scale.
-        unsure: Whether a comparison may be answered with both or neither.
-    """
+    @property
+    def size(self) -> int:
+        """How many people there are."""
+        ...
 
-    content: str
-    options: tuple[str, ...]
-    compared: bool = False
-    ordered: bool = False
-    unsure: bool = False
+    def panel(self, key: str, size: int) -> Sequence[Labeler]:
+        """Different people, in the order in which they answer.
+
+        Args:
+            key: What they answer; every key has its own panel.
+            size: How many; everybody, when there are fewer.
+        """
+        ...
 
 
 def draw(seed: int, *parts: str | int) -> float:
     """A number in [0, 1) that depends on nothing but its arguments."""
     text = "\x1f".join((str(seed), *map(str, parts)))
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return (struct.unpack("<Q", digest)[0] >> 11) / (1 << 53)
+    return (_ONE.unpack(digest)[0] >> 11) * _STEP
+
+
+def draws(seed: int, *parts: str | int) -> tuple[float, ...]:
+    """Eight such numbers at the price of one."""
+    text = "\x1f".join((str(seed), *map(str, parts)))
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
+    a, b, c, d, e, f, g, h = _EIGHT.unpack(digest)
+    return (
+        (a >> 11) * _STEP,
+        (b >> 11) * _STEP,
+        (c >> 11) * _STEP,
+        (d >> 11) * _STEP,
+        (e >> 11) * _STEP,
+        (f >> 11) * _STEP,
+        (g >> 11) * _STEP,
+        (h >> 11) * _STEP,
+    )
 
 
 @lru_cache(maxsize=20_000)
 def labeler(seed: int, pool: str, number: int) -> Labeler:
     """The labeler with a number in a pool."""
-
-    def one(trait: str) -> float:
-        return draw(seed, "labeler", pool, number, trait)
-
-    country, language = _pick_country(one("country"))
+    luck = draws(seed, "labeler", pool, number)
+    country, language = _COUNTRIES.at(luck[_COUNTRY])
     lowest, span = _SKILLS[pool]
-    skill = lowest + span * (one("skill") + one("practice")) / 2
-    score = min(1.0, max(0.0, skill + (one("score") - 0.5) * 0.16))
+    skill = lowest + span * (luck[_SKILL] + luck[_PRACTICE]) / 2
+    score = min(1.0, max(0.0, skill + (luck[_SCORE] - 0.5) * 0.16))
     return Labeler(
-        id=f"sbx_user_{int(one('id') * (1 << 53)):014x}",
+        id=f"sbx_user_{int(draw(seed, 'id', pool, number) * (1 << 53)):014x}",
         country=country,
         language=language,
-        age=_pick(_AGES, one("age")),
-        gender=_pick(_GENDERS, one("gender")),
-        occupation=_pick(_OCCUPATIONS, one("occupation")),
+        age=_AGES.at(luck[_AGE]),
+        gender=_GENDERS.at(luck[_GENDER]),
+        occupation=_OCCUPATIONS.at(luck[_OCCUPATION]),
+        device=_DEVICES.at(luck[_DEVICE]),
         skill=skill,
         score=round(score, 4),
     )
 
 
-def panel(seed: int, pool: str, key: str, size: int) -> list[Labeler]:
-    """Different people, in the order in which they answer.
-
-    Args:
-        seed: The sandbox's seed.
-        pool: Where they come from.
-        key: What they answer; every key has its own panel.
-        size: How many, at most ``POOL_SIZE``.
-    """
-    # Walking a prime number of people with a fixed step meets nobody twice.
-    first = int(draw(seed, "panel", key, "first") * POOL_SIZE)
-    step = 1 + int(draw(seed, "panel", key, "step") * (POOL_SIZE - 1))
-    return [labeler(seed, pool, (first + step * place) % POOL_SIZE) for place in range(size)]
-
-
-def truth(seed: int, question: Question) -> int:
-    """The index of the option that is right; for a comparison the better item."""
-    if question.compared:
-        qualities = _qualities(seed, question)
-        return max(range(len(qualities)), key=qualities.__getitem__)
-    return int(draw(seed, "truth", question.content, *question.options) * len(question.options))
-
-
-def answer(seed: int, question: Question, person: Labeler) -> int:
-    """The index of the option that a labeler chooses.
-
-    A comparison that may be answered with both or neither has two more indexes.
-    """
-    chance = draw(seed, "answer", question.content, *question.options, person.id)
-    if question.compared:
-        return _compare(seed, question, person, chance)
-    return _classify(seed, question, person, chance)
+def trait(seed: int, pool: str, number: int, name: str) -> str:
+    """One trait of the labeler with a number, at a fraction of what the whole labeler takes."""
+    luck = draws(seed, "labeler", pool, number)
+    if name in ("country", "language"):
+        country, language = _COUNTRIES.at(luck[_COUNTRY])
+        return country if name == "country" else language
+    place, choices = _TRAITS[name]
+    return choices.at(luck[place])
 
 
 def job_duration(responses: int) -> int:
@@ -156,47 +184,8 @@ def answered(job_id: str, seed: int, responses: int, duration: int, elapsed: int
     return slot + int(arrived)
 
 
-def _qualities(seed: int, question: Question) -> list[float]:
-    """How good each item is, whatever it is compared with and on whichever side it stands."""
-    return [draw(seed, "quality", question.content, option) for option in question.options]
-
-
-def _compare(seed: int, question: Question, person: Labeler, chance: float) -> int:
-    qualities = _qualities(seed, question)
-    better = max(range(len(qualities)), key=qualities.__getitem__)
-    gap = abs(qualities[0] - qualities[1])
-    if question.unsure:
-        hesitation = 0.3 * (1 - gap)
-        if chance < hesitation:
-            return 2 if chance < hesitation * (qualities[0] + qualities[1]) / 2 else 3
-        chance = (chance - hesitation) / (1 - hesitation)
-    right = 0.5 + 0.5 * person.skill * min(1.0, 0.3 + 1.4 * gap)
-    return better if chance < right else 1 - better
-
-
-def _classify(seed: int, question: Question, person: Labeler, chance: float) -> int:
-    count = len(question.options)
-    true = truth(seed, question)
-    clarity = 0.7 + 0.3 * draw(seed, "clarity", question.content, *question.options)
-    right = 1 / count + (1 - 1 / count) * person.skill * clarity
-    if chance < right or count == 1:
-        return true
-    wrong = [index for index in range(count) if index != true]
-    # On a scale people miss by one rather than by three; without order every mistake is as likely.
-    weights = [1 / (index - true) ** 2 if question.ordered else 1.0 for index in wrong]
-    return wrong[_weighted(weights, (chance - right) / (1 - right))]
-
-
-def _pick(choices: tuple[tuple[str, int], ...], chance: float) -> str:
-    return choices[_weighted([weight for _, weight in choices], chance)][0]
-
-
-def _pick_country(chance: float) -> tuple[str, str]:
-    country, language, _ = _COUNTRIES[_weighted([row[2] for row in _COUNTRIES], chance)]
-    return country, language
-
-
-def _weighted(weights: list[float] | list[int], chance: float) -> int:
+def weighted(weights: Sequence[float], chance: float) -> int:
+    """The index that a chance falls on, where each has as much room as its weight."""
     mark = chance * sum(weights)
     for index, weight in enumerate(weights):
         mark -= weight

@@ -6,7 +6,7 @@ Running to Completed; a held job stands still in the state that holds it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Row, bindparam, case, func
@@ -34,6 +34,11 @@ class Job:
     """A row of the job table.
 
     Attributes:
+        votes: How many answers each datapoint gets at most, or in a ranking each comparison.
+        most_responses: How many answers the job may collect.
+        responses: How many it does collect: fewer where it stops early, or runs out of people.
+        pool: The key of the people who may answer.
+        waits_for: The job that has to be finished first, until it is.
         duration: How long the crowd needs, in microseconds.
         shift: How long the job has been held so far; its answers arrive that much later.
         hold: The state that holds the job since ``held_at``, if any.
@@ -50,6 +55,10 @@ class Job:
     last_datapoint: int
     datapoint_count: int
     votes: int
+    most_responses: int
+    responses: int
+    pool: str
+    waits_for: str | None
     created_at: int
     duration: int
     shift: int
@@ -59,15 +68,13 @@ class Job:
     review_reason: str | None
     charged: bool
 
-    @property
-    def responses(self) -> int:
-        """How many answers the job needs."""
-        return self.datapoint_count * self.votes
+
+assert [field.name for field in fields(Job)] == [column.name for column in jobs.c]
 
 
 def from_row(row: Row[Any]) -> Job:
-    """The job in a row of its table."""
-    return Job(**row._mapping)  # pyright: ignore[reportPrivateUsage] -- it is public, underscore or not
+    """The job in a row of its table, whose columns are in the order of the fields."""
+    return Job(*row)
 
 
 def elapsed(job: Job, now: int) -> int:
@@ -95,6 +102,11 @@ def completed_at(job: Job, now: int) -> int | None:
     if state(job, now) not in ("Completed", "StaleResults"):
         return None
     return job.created_at + job.shift + job.duration
+
+
+def ended_at(job: Job, now: int) -> int | None:
+    """When the job ended, whether it completed or failed."""
+    return job.held_at if state(job, now) == "Failed" else completed_at(job, now)
 
 
 def labeling_state(job: Job, now: int) -> str:
@@ -132,7 +144,7 @@ def released(job: Job, now: int) -> Job:
 
 def finished(job: Job, now: int) -> Job:
     """The job, with all its answers in by now."""
-    going = released(job, now)
+    going = replace(released(job, now), waits_for=None)
     return replace(going, shift=min(going.shift, now - job.created_at - job.duration))
 
 

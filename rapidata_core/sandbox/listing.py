@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, Select, and_, false, func, or_, select
@@ -51,9 +52,9 @@ class Field:
     kind: Kind = "text"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Listing:
-    """What a list endpoint offers.
+    """What a list endpoint offers; made once, so that what is made of it can be kept.
 
     Attributes:
         rows: The rows before filtering.
@@ -80,7 +81,27 @@ def page_of(
     Raises:
         Problem: The query is malformed, or names a field that the list does not have.
     """
-    number, size = _paging(query)
+    number, size = paging(query)
+    page, count = _statements(listing, tuple(query))
+    found = store.read(page, **parameters).all()
+    total = len(found)
+    if number > 1 or total == size:
+        total = store.number(count, **parameters)
+    return {
+        "items": [item(row) for row in found],
+        "page": number,
+        "pageSize": size,
+        "total": total,
+        "totalPages": -(-total // size),
+    }
+
+
+@lru_cache(maxsize=256)
+def _statements(
+    listing: Listing, query: tuple[tuple[str, str], ...]
+) -> tuple[Select[Any], Select[Any]]:
+    """The page of a query, and how many rows there are; pollers ask the same again and again."""
+    number, size = paging(query)
     rows = listing.rows
     condition = where(listing.fields, query)
     if condition is not None:
@@ -89,17 +110,8 @@ def page_of(
         # Nothing is ever shared with the only account of the sandbox.
         rows = rows.where(false())
     chosen = rows.order_by(*_order(listing, query), *listing.order)
-    found = store.read(chosen.limit(size).offset((number - 1) * size), **parameters).all()
-    total = len(found)
-    if number > 1 or total == size:
-        total = store.number(select(func.count()).select_from(rows.subquery()), **parameters)
-    return {
-        "items": [item(row) for row in found],
-        "page": number,
-        "pageSize": size,
-        "total": total,
-        "totalPages": -(-total // size),
-    }
+    count = select(func.count()).select_from(rows.subquery())
+    return chosen.limit(size).offset((number - 1) * size), count
 
 
 def where(fields: Mapping[str, Field], query: Query) -> Column | None:
@@ -162,7 +174,8 @@ def _value(known: Field, key: str, text: str) -> Any:
         raise invalid({key: [f"{text!r} is not a {known.kind}."]}) from error
 
 
-def _paging(query: Query) -> tuple[int, int]:
+def paging(query: Query) -> tuple[int, int]:
+    """The number and the size of the page that a query asks for."""
     number = _positive(query, "page", 1)
     size = _positive(query, "page_size", 10)
     if size > MAX_PAGE_SIZE:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from starlette.responses import HTMLResponse
 
-from rapidata_core.sandbox import lifecycle
+from rapidata_core.sandbox import lifecycle, pools
 from rapidata_core.sandbox.api import billing, definitions
 from rapidata_core.sandbox.api import jobs as job_service
 from rapidata_core.sandbox.api.call import Call, Endpoint
@@ -69,12 +69,17 @@ def overview(call: Call) -> Any:
         ),
         "<h2>Audiences</h2>",
         _table(
-            ("Id", "Name", "Status"),
-            [(row.id, row.name, row.status) for row in store.read(select(audiences))],
+            ("Id", "Name", "Kind", "Status", "Graduated"),
+            [_audience_row(call, row) for row in store.read(select(audiences)).all()],
         ),
         f"<h2>Ledger</h2><p>Balance {statement['balance']:.2f}</p>",
         _table(("At", "Kind", "Job", "Amount"), shown),
     )
+
+
+def _audience_row(call: Call, row: Row[Any]) -> tuple[str, ...]:
+    graduated = pools.users_per_state(call.store, row, call.now)["Graduated"]
+    return row.id, row.name, row.kind, pools.status(call.store, row, call.now), str(graduated)
 
 
 def job_page(call: Call) -> Any:
@@ -156,7 +161,7 @@ def _page(title: str, *parts: str) -> HTMLResponse:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/", overview, open=True),
-    Endpoint("GET", "/audiences/{audience_id}/job/{job_id}", job_page, open=True),
-    Endpoint("GET", "/definitions/{definition_id}", definition_page, open=True),
+    Endpoint("GET", "/", overview, open=True, recorded=False),
+    Endpoint("GET", "/audiences/{audience_id}/job/{job_id}", job_page, open=True, recorded=False),
+    Endpoint("GET", "/definitions/{definition_id}", definition_page, open=True, recorded=False),
 )

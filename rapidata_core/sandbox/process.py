@@ -60,6 +60,7 @@ class Sandbox:
         seed: int | None = None,
         speed: float = 1.0,
         clock_start: str | None = None,
+        latency: float = 0.0,
     ) -> Self:
         """Start a sandbox and wait until it answers.
 
@@ -70,11 +71,12 @@ class Sandbox:
             seed: Decides ids, people and answers.
             speed: Simulated seconds per real second; 0 stops the clock between jumps.
             clock_start: Where the clock begins, as RFC 3339 text; now if not given.
+            latency: Milliseconds that every answer of the platform takes longer.
 
         Raises:
             SandboxError: It did not start; its own words are on standard error.
         """
-        options = ["--port", str(port), "--speed", str(speed)]
+        options = ["--port", str(port), "--speed", str(speed), "--latency", str(latency)]
         options += ["--tls"] if tls else []
         options += [] if db is None else ["--db", str(db)]
         options += [] if seed is None else ["--seed", str(seed)]
@@ -129,9 +131,14 @@ class Sandbox:
         """Balance, entries and ``paid_jobs``."""
         return self.request("GET", "/_sandbox/ledger")
 
-    def requests(self) -> list[dict[str, Any]]:
-        """What was asked of the platform, oldest first, without secrets."""
-        return self.request("GET", "/_sandbox/requests")["requests"]
+    def requests(self, *, answers: bool = False) -> list[dict[str, Any]]:
+        """What was asked of the platform, oldest first, without secrets.
+
+        Args:
+            answers: Say also what was answered, as ``answer``.
+        """
+        query = "?answers=true" if answers else ""
+        return self.request("GET", f"/_sandbox/requests{query}")["requests"]
 
     def faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """Plan faults; see the documentation of ``POST /_sandbox/faults``."""

@@ -1,143 +1,58 @@
-"""A job's questions, its answers so far, and the result file made of them."""
+"""The result file of a job, made of the answers so far.
+
+The platform's documents describe the files of comparisons and classifications. Those of the other
+tasks are not described; they are made of the same parts, with the field names of the platform's
+typed results: ``docs/sandbox-differences.md`` lists what was decided.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from rapidata_core.sandbox import crowd
+from rapidata_core.sandbox import ranking, stopping
+from rapidata_core.sandbox.answers import encode
 from rapidata_core.sandbox.clock import rfc3339
-from rapidata_core.sandbox.crowd import Labeler, Question
-from rapidata_core.sandbox.lifecycle import Job
+from rapidata_core.sandbox.collection import (
+    UNSURE,
+    Datapoint,
+    Ranking,
+    Response,
+    Task,
+    counts_of,
+)
+from rapidata_core.sandbox.crowd import Labeler
 
 VERSION = "4.1.0"
-ASSET_HOST = "https://assets.rapidata.invalid"
-"""Where files that were uploaded from a disk would be; reserved names cannot be mistaken."""
+
+_TYPES = {"Classify": "Classification", "GroupedRanking": "Ranking"}
+"""What result files call the task, where it is not the definition's type."""
+
+Entry = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """An uploaded file."""
+def result_file(task: Task, name: str, answered: int, made_at: int) -> bytes:
+    """The downloaded file of a job, as JSON.
 
-    file_name: str
-    original_name: str
-    source_url: str | None = None
-
-    @property
-    def url(self) -> str:
-        """Where a result file says that the asset is."""
-        return self.source_url or f"{ASSET_HOST}/{self.file_name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What is shown: a file, or a text."""
-
-    name: str
-    key: str
-    asset: Asset | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Datapoint:
-    """A datapoint of a job, with its options.
-
-    Attributes:
-        place: Its number in the job's order.
-        items: One item, or two to be compared.
-        options: What the results are keyed by.
+    It is written entry by entry: a hundred thousand answers as objects would keep the garbage
+    collector busier than everything else together.
     """
-
-    place: int
-    items: tuple[Item, ...]
-    options: tuple[str, ...]
-    context: str | None
-    question: Question
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One labeler's answer."""
-
-    place: int
-    option: str
-    index: int
-    person: Labeler
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Everything that decides the answers of a job, beside the clock."""
-
-    seed: int
-    pool: str
-    job: Job
-    type: str
-    instruction: str
-    datapoints: tuple[Datapoint, ...]
-
-
-def original_name(url: str) -> str:
-    """The last segment of a URL's path: the name under which results list the asset."""
-    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or urlsplit(url).netloc
-
-
-def responses_of(task: Task, datapoint: Datapoint, count: int) -> list[Response]:
-    """A datapoint's first answers, in order of arrival."""
-    key = f"{task.job.id}/{datapoint.place}"
-    labels = datapoint.options + (crowd.UNSURE if datapoint.question.unsure else ())
-    answers: list[Response] = []
-    for person in crowd.panel(task.seed, task.pool, key, count):
-        index = crowd.answer(task.seed, datapoint.question, person)
-        answers.append(Response(datapoint.place, labels[index], index, person))
-    return answers
-
-
-def counts_by_place(task: Task, answered: int) -> list[int]:
-    """How many answers each datapoint has: the crowd goes through them round after round."""
-    rounds, rest = divmod(answered, max(1, len(task.datapoints)))
-    return [rounds + (place < rest) for place in range(len(task.datapoints))]
-
-
-def completed_datapoints(job: Job, answered: int) -> int:
-    """How many datapoints have all their answers."""
-    return max(0, answered - job.datapoint_count * (job.votes - 1))
-
-
-def responses(task: Task, answered: int) -> list[Response]:
-    """All answers so far, in order of arrival."""
-    counts = counts_by_place(task, answered)
-    columns = [
-        responses_of(task, datapoint, count)
-        for datapoint, count in zip(task.datapoints, counts, strict=True)
-    ]
-    rounds = max(counts, default=0)
-    return [column[turn] for turn in range(rounds) for column in columns if turn < len(column)]
-
-
-def result_file(task: Task, answered: int, made_at: int) -> dict[str, Any]:
-    """The downloaded file of a job."""
-    entry = _comparison if task.type == "Compare" else _classification
-    counts = counts_by_place(task, answered)
-    entries = [
-        entry(datapoint, responses_of(task, datapoint, count))
-        for datapoint, count in zip(task.datapoints, counts, strict=True)
-    ]
-    summarise = _comparison_summary if task.type == "Compare" else _classification_summary
-    return {
-        "info": {
-            "createdAt": rfc3339(made_at),
-            "version": VERSION,
-            "type": task.type,
-            "name": task.job.name,
-            "instruction": task.instruction,
-        },
-        "results": entries,
-        "summary": summarise(entries),
+    info = {
+        "createdAt": rfc3339(made_at),
+        "version": VERSION,
+        "type": _TYPES.get(task.workflow.type, task.workflow.type),
+        "name": name,
+        "instruction": task.workflow.instruction,
     }
+    totals: Counter[str] = Counter(_labels(task))
+    entries: list[bytes] = []
+    for place, count in enumerate(counts_of(task.stops, answered)):
+        entry = _entry(task, place, count)
+        totals.update(_counted(task, entry))
+        entries.append(encode(entry))
+    parts = b'{"info":', encode(info), b',"results":[', b",".join(entries), b'],"summary":'
+    return b"".join((*parts, encode(totals), b"}"))
 
 
 def user_details(person: Labeler) -> dict[str, Any]:
@@ -154,16 +69,42 @@ def user_details(person: Labeler) -> dict[str, Any]:
     }
 
 
-def _comparison(datapoint: Datapoint, answers: Sequence[Response]) -> dict[str, Any]:
-    labels = datapoint.options + tuple(
-        label for label in crowd.UNSURE if any(answer.option == label for answer in answers)
+def winners(task: Task, answered: int, *, weighted: bool) -> list[int | None]:
+    """Which side won each comparison; ``None`` where neither did."""
+    metric = "weightedWinnerIndex" if weighted else "winnerIndex"
+    counts = counts_of(task.stops, answered)
+    return [_entry(task, place, count)[metric] for place, count in enumerate(counts)]
+
+
+def scores_of(task: Task, group: Ranking, answers: Sequence[Response]) -> dict[str, int]:
+    """The scores of the items in a ranking, by their datapoints' ids."""
+    wins = ranking.counted(
+        group.names, [(*answer.pair, answer.share) for answer in answers if answer.pair is not None]
     )
-    tallies = _tallies(labels, answers)
+    return ranking.bradley_terry(wins, task.workflow.start_score)
+
+
+def _entry(task: Task, place: int, count: int) -> Entry:
+    unit, answers = task.units[place], task.responses_of(place, count)
+    if isinstance(unit, Ranking):
+        return _ranking(task, unit, answers)
+    match task.workflow.type:
+        case "Compare":
+            return _comparison(task, unit, answers)
+        case "Classify":
+            return _classification(task, unit, answers)
+        case _:
+            return _free(task, unit, answers)
+
+
+def _comparison(task: Task, datapoint: Datapoint, answers: Sequence[Response]) -> Entry:
+    options = task.options_of(datapoint)
+    tallies = _tallies((*options, *_undecided(answers)), answers)
     winner = _best(tallies["aggregatedResults"])
     weighted = _best(tallies["summedUserScores"])
-    order = datapoint.options + (crowd.UNSURE if datapoint.question.unsure else ())
+    order = options + (UNSURE if task.unsure else ())
     index = None if winner is None else order.index(winner)
-    entry: dict[str, Any] = {} if datapoint.context is None else {"context": datapoint.context}
+    entry: Entry = {} if datapoint.context is None else {"context": datapoint.context}
     entry |= {
         "winner": winner,
         "winnerIndex": index,
@@ -174,20 +115,95 @@ def _comparison(datapoint: Datapoint, answers: Sequence[Response]) -> dict[str, 
     urls = {item.name: item.asset.url for item in datapoint.items if item.asset is not None}
     if urls:
         entry["assetUrls"] = urls
-    return entry | tallies | {"detailedResults": _details("votedFor", answers)}
+    return (
+        entry
+        | tallies
+        | _confidences(task, options, answers)
+        | {"detailedResults": _details("votedFor", answers)}
+        | _metadata(datapoint)
+    )
 
 
-def _classification(datapoint: Datapoint, answers: Sequence[Response]) -> dict[str, Any]:
+def _classification(task: Task, datapoint: Datapoint, answers: Sequence[Response]) -> Entry:
+    options = task.options_of(datapoint)
+    return (
+        _identity(datapoint)
+        | _tallies(options, answers)
+        | _confidences(task, options, answers)
+        | {"detailedResults": _details("selectedCategory", answers)}
+        | _metadata(datapoint)
+    )
+
+
+def _free(task: Task, datapoint: Datapoint, answers: Sequence[Response]) -> Entry:
+    """An entry of a task whose answers are not counted."""
+    entry = _identity(datapoint)
+    if datapoint.transcription is not None and task.workflow.type == "Transcription":
+        entry["transcription"] = datapoint.transcription
+    details: list[Entry] = []
+    for response in answers:
+        detail = response.answer.as_json()
+        del detail["_t"]
+        detail["userDetails"] = user_details(response.person)
+        details.append(detail)
+    return entry | {"detailedResults": details} | _metadata(datapoint)
+
+
+def _ranking(task: Task, group: Ranking, answers: Sequence[Response]) -> Entry:
+    names = list(group.names.values())
+    scores = scores_of(task, group, answers)
+    entry: Entry = {"group": group.name}
+    if group.context is not None:
+        entry["context"] = group.context
+    entry["totalVotes"] = len(answers)
+    items = [point.items[0] for point in group.datapoints]
+    urls = {
+        name: item.asset.url
+        for name, item in zip(names, items, strict=True)
+        if item.asset is not None
+    }
+    if urls:
+        entry["assetUrls"] = urls
+    entry["elo"] = {group.names[point]: score for point, score in scores.items()}
+    tallies = _tallies((*names, *_undecided(answers)), answers)
+    details = [
+        {
+            "votedFor": answer.option,
+            "compared": [group.names[point] for point in answer.pair or ()],
+            "userDetails": user_details(answer.person),
+        }
+        for answer in answers
+    ]
+    return entry | tallies | {"detailedResults": details}
+
+
+def _identity(datapoint: Datapoint) -> Entry:
     item = datapoint.items[0]
-    entry: dict[str, Any] = {"identifier": item.name}
+    entry: Entry = {"identifier": item.name}
     if item.asset is not None:
         entry["identifier"] = item.asset.source_url or item.asset.original_name
         entry["originalFileName"] = item.asset.original_name
         entry["assetUrl"] = item.asset.url
     if datapoint.context is not None:
         entry["context"] = datapoint.context
-    tallies = _tallies(datapoint.options, answers)
-    return entry | tallies | {"detailedResults": _details("selectedCategory", answers)}
+    return entry
+
+
+def _metadata(datapoint: Datapoint) -> Entry:
+    return {} if datapoint.metadata is None else {"privateMetadata": dict(datapoint.metadata)}
+
+
+def _undecided(answers: Sequence[Response]) -> tuple[str, ...]:
+    voted = {answer.option for answer in answers}
+    return tuple(label for label in UNSURE if label in voted)
+
+
+def _confidences(task: Task, options: Sequence[str], answers: Sequence[Response]) -> Entry:
+    if task.referee.confidence is None:
+        return {}
+    votes = [(answer.option, answer.person.score) for answer in answers]
+    found = stopping.confidences(options, votes)
+    return {"confidencePerCategory": {option: round(found[option], 4) for option in options}}
 
 
 def _tallies(labels: Sequence[str], answers: Sequence[Response]) -> dict[str, dict[str, float]]:
@@ -218,93 +234,27 @@ def _best(values: Mapping[str, float]) -> str | None:
     return best[0] if len(best) == 1 and highest > 0 else None
 
 
-def _details(key: str, answers: Sequence[Response]) -> list[dict[str, Any]]:
+def _details(key: str, answers: Sequence[Response]) -> list[Entry]:
     return [
         {key: response.option, "userDetails": user_details(response.person)} for response in answers
     ]
 
 
-def _comparison_summary(entries: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    winners = [entry["winnerIndex"] for entry in entries]
-    return {"A_wins_total": winners.count(0), "B_wins_total": winners.count(1)}
+def _labels(task: Task) -> dict[str, int]:
+    """What the summary counts, in its order."""
+    if task.workflow.type == "Compare":
+        return {f"{side}_wins_total": 0 for side in ("A", "B", *(task.workflow.sides or ()))}
+    return {} if task.workflow.type == "Classify" else {"totalResponses": 0}
 
 
-def _classification_summary(entries: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    totals: dict[str, int] = {}
-    for entry in entries:
-        for option, count in entry["aggregatedResults"].items():
-            totals[option] = totals.get(option, 0) + count
-    return totals
-
-
-Find = Callable[[str], Asset]
-
-
-def datapoints_of(
-    rows: Sequence[list[dict[str, Any]]],
-    *,
-    compared: bool,
-    literal_options: Sequence[str] | None,
-    ordered: bool,
-    unsure: bool,
-    find: Find,
-) -> Iterator[Datapoint]:
-    """The segments of a dataset's datapoints, in their order, as the questions of a job."""
-    for place, segments in enumerate(rows):
-        by_key = {segment["key"]: segment for segment in segments}
-        items = _distinct(items_of(by_key["asset"]["asset"], find))
-        context = by_key.get("context", {}).get("text")
-        names = tuple(item.name for item in items)
-        options = names if compared else _options(by_key, literal_options)
-        # Items are identified by what they are, so moving one to the other side changes nothing.
-        shown = tuple(item.key for item in items)
-        yield Datapoint(
-            place=place,
-            items=items,
-            options=options,
-            context=context,
-            question=Question(
-                content=_content(context, by_key.get("context_asset"), () if compared else shown),
-                options=shown if compared else options,
-                compared=compared,
-                ordered=ordered,
-                unsure=unsure,
-            ),
-        )
-
-
-def items_of(asset: Mapping[str, Any], find: Find) -> tuple[Item, ...]:
-    """The files or texts of an asset as it is stored."""
-    if asset["_t"] == "MultiAssetInput":
-        return tuple(item for part in asset["assets"] for item in items_of(part, find))
-    if asset["_t"] == "TextAssetInput":
-        return (Item(asset["text"], asset["text"]),)
-    known = find(asset["name"])
-    return (Item(known.original_name, known.file_name, known),)
-
-
-def _distinct(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    """Items whose names differ: two different pictures may both be called ``cat.jpg``."""
-    seen: dict[str, int] = {}
-    distinct: list[Item] = []
-    for item in items:
-        seen[item.name] = seen.get(item.name, 0) + 1
-        count = seen[item.name]
-        name = item.name if count == 1 else f"{item.name} ({count})"
-        distinct.append(Item(name, item.key, item.asset))
-    return tuple(distinct)
-
-
-def _options(
-    segments: Mapping[str, Mapping[str, Any]], literal_options: Sequence[str] | None
-) -> tuple[str, ...]:
-    if literal_options is not None:
-        return tuple(literal_options)
-    return tuple(option["value"] for option in segments["answer_options"]["options"])
-
-
-def _content(
-    context: str | None, context_asset: Mapping[str, Any] | None, shown: Sequence[str]
-) -> str:
-    asset = None if context_asset is None else context_asset["asset"]
-    return json.dumps([context, asset, list(shown)], sort_keys=True)
+def _counted(task: Task, entry: Entry) -> dict[str, int]:
+    """What an entry adds to the summary."""
+    match task.workflow.type:
+        case "Compare":
+            index = entry["winnerIndex"]
+            sides = ("AB", task.workflow.sides or ())
+            return {f"{names[index]}_wins_total": 1 for names in sides if names and index in (0, 1)}
+        case "Classify":
+            return entry["aggregatedResults"]
+        case _:
+            return {"totalResponses": len(entry["detailedResults"])}

@@ -128,7 +128,7 @@ def _run(
 ) -> None:
     ca_file, server_file = certificates
     config = uvicorn.Config(
-        create_app(store),
+        create_app(store, settings.latency),
         ssl_certfile=server_file,
         ssl_keyfile=server_file,
         http=_Protocol,

@@ -27,6 +27,7 @@ class Settings:
         seed: Decides ids, people and answers.
         speed: Simulated seconds per real second; 0 stops the clock between jumps.
         start: Where the clock begins, in microseconds since the epoch; ``None`` is now.
+        latency: Seconds that every answer of the platform takes longer, as on a long line.
     """
 
     host: str = "127.0.0.1"
@@ -37,6 +38,7 @@ class Settings:
     seed: int | None = None
     speed: float = 1.0
     start: int | None = None
+    latency: float = 0.0
 
     def __post_init__(self) -> None:
         """Keep strangers out.

@@ -26,6 +26,7 @@ class BatchItem(WireModel):
     file_name: str | None = None
     error_message: str | None = None
     stage: str | None = None
+    upstream_http_status: int | None = None
 
 
 class BatchResult(WireModel):
@@ -34,3 +35,10 @@ class BatchResult(WireModel):
     batch_upload_id: str
     status: str
     items: list[BatchItem]
+
+
+class Uploaded(WireModel):
+    """``POST /asset/file`` and ``POST /asset/url``."""
+
+    file_name: str
+    warnings: list[str] = []

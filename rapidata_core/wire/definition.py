@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from rapidata_core.wire.model import WireModel
 
 
@@ -16,6 +19,15 @@ class DefinitionAnswer(WireModel):
 
     definition_id: str
     name: str
+    definition_type: str = "Unknown"
+    created_at: datetime | None = None
+
+
+class Flag(WireModel):
+    """A setting."""
+
+    key: str
+    value: str
 
 
 class RevisionAnswer(WireModel):
@@ -23,3 +35,30 @@ class RevisionAnswer(WireModel):
 
     definition_id: str
     revision_number: int
+    state: str = "Completed"
+    pipeline_id: str | None = None
+    dataset_id: str = ""
+    workflow: dict[str, Any] = {}
+    referee: dict[str, Any] = {}
+    feature_flags: list[Flag] = []
+    campaign_feature_flags: list[Flag] = []
+    aggregator_type: str | None = None
+    validation_set_id: str | None = None
+    base_revision_number: int | None = None
+    created_at: datetime | None = None
+
+
+class RevisionItem(WireModel):
+    """An item of ``GET /job/definition/{id}/revisions``."""
+
+    revision_number: int
+    state: str
+    created_at: datetime
+    base_revision_number: int | None = None
+
+
+class RevisionCreated(WireModel):
+    """``POST /job/definition/{id}/revision``."""
+
+    revision_number: int
+    pipeline_id: str

@@ -33,7 +33,8 @@ class JobCreated(WireModel):
     """``POST /job``."""
 
     job_id: str
-    recruiting_started: bool = False
+    recruiting_started: bool | None = None
+    content_check_skip_denied: bool | None = None
     cost_warning: CostWarning | None = None
 
 
@@ -58,6 +59,8 @@ class JobAnswer(WireModel):
     audience_id: str
     state: str
     created_at: datetime
+    pipeline_id: str | None = None
+    completed_at: datetime | None = None
     failure_message: str | None = None
     review_reason: str | None = None
 
@@ -65,4 +68,11 @@ class JobAnswer(WireModel):
 class ProgressAnswer(WireModel):
     """``GET /job/{id}/progress``."""
 
-    completion_percentage: float = 0.0
+    completion_percentage: float | None = None
+    response_count: int | None = None
+
+
+class PreliminaryDownload(WireModel):
+    """``POST /pipeline/{id}/preliminary-download``."""
+
+    download_id: str

@@ -32,6 +32,11 @@ def _hermetic(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("CLIENT_ID", "CLIENT_SECRET", "ENVIRONMENT", "TOKEN_FILE", "NAMESPACE"):
         monkeypatch.delenv(f"RAPIDATA_{name}", raising=False)
+    yield
+    # The next test gets the configuration that its own variables and its own home say.
+    config = sys.modules.get("rapidata_core.config")
+    if config is not None:
+        vars(config.rapidata_config).clear()
 
 
 class ScriptedServer:

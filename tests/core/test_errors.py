@@ -1,11 +1,13 @@
 """Errors travel between processes, and say all they know."""
 
 import pickle
+from datetime import UTC, datetime
 
 import pytest
 
 from rapidata_core import errors
 
+NOW = datetime(2026, 2, 2, tzinfo=UTC)
 FACTS = {"status_code": 500, "trace_id": "t", "request": "GET /x", "attempts": 3}
 ERRORS = [
     errors.RapidataError("m", details={"a": 1}, **FACTS),
@@ -21,7 +23,15 @@ ERRORS = [
     errors.JobFailedError("m", job_id="j", state="Failed"),
     errors.JobNeedsAttentionError("m", job_id="j", state="Paused"),
     errors.WaitTimeoutError("m", job_id="j", state="Running"),
-    errors.FailedUploadException("m", failures={"gone": ["url"]}),
+    errors.FailedUploadException(
+        "m", detailed_failures=[errors.FailedUpload("url", "gone", "AssetUploadFailed", NOW)]
+    ),
+    errors.RevisionConflictError("m", job_definition_id="d", base_revision=1, latest_revision=2),
+    errors.SignalRunError("m", signal_id="s", run_id="r", status="Skipped"),
+    errors.FlowItemFailedError("m", flow_item_id="f"),
+    errors.IncompleteUploadError(
+        "m", detailed_failures=[errors.FailedUpload("url", "gone", "X", NOW)], retry=None
+    ),
 ]
 
 

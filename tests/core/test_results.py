@@ -1,5 +1,6 @@
 """Result files of every age as tables."""
 
+import json
 import sys
 
 import pandas
@@ -202,3 +203,87 @@ def test_parquet_needs_pyarrow(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(errors.ValidationError, match=r"install rapidata-orchestration\[parquet\]"):
         check_directory(tmp_path)
+
+
+def file_of(kind, *entries):
+    return RapidataResults(info={"type": kind}, results=list(entries))
+
+
+POINTS = [{"x": 12.5, "y": 50.0}]
+LINES = [{"size": 3, "points": POINTS}]
+WORDS = [{"word": "cat", "wordIndex": 1}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "text"),
+    [
+        ("Locate", {"coordinates": POINTS}, json.dumps(POINTS)),
+        ("Line", {"lines": LINES}, json.dumps(LINES)),
+        ("Transcription", {"selectedWords": WORDS}, json.dumps(WORDS)),
+        ("FreeText", {"answer": "a cat"}, "a cat"),
+        ("Locate", {"result": {"_t": "LocateResult", "coordinates": POINTS}}, json.dumps(POINTS)),
+        ("FreeText", {"result": {"_t": "FreeTextResult", "answer": "a cat"}}, "a cat"),
+        ("Compare", {"winners": ["a", "b"]}, '["a", "b"]'),
+        ("Locate", {"coordinates": None}, None),
+        ("Locate", {}, None),
+    ],
+)
+def test_answers_that_are_no_options(kind, answer, text, tmp_path):
+    results = file_of(
+        kind,
+        {
+            "identifier": "1.jpg",
+            "detailedResults": [{**answer, "userDetails": user(0.5)}, {**answer}],
+        },
+    )
+    [label] = results.labels().to_dict("records")
+    assert (label["items"], label["responses"], list(label["votes"])) == (["1.jpg"], 2, [])
+    assert pandas.isna(label["label"])
+    first, anonymous = results.responses().to_dict("records")
+    assert first["answer"] == text if text else pandas.isna(first["answer"])
+    assert first["user_score"] == 0.5
+    assert pandas.isna(anonymous["country"])
+    assert len(results.to_pandas()) == 1
+    assert len(results.to_pandas(split_details=True)) == 2
+    write_dataset(results, tmp_path)
+
+
+def test_a_ranking_has_a_column_per_asset_and_metric():
+    scores = {"a.jpg": 1240.5, "b.jpg": 1180.0, "c.jpg": 1179.5}
+    results = file_of(
+        "Ranking",
+        {"context": "books", "assetUrls": dict.fromkeys(scores, "https://x"), "elo": scores},
+    )
+    [row] = results.to_pandas().to_dict("records")
+    assert (row["asset_1"], row["asset_3"], row["context"]) == ("a.jpg", "c.jpg", "books")
+    assert row["a.jpg_elo"] == 1240.5
+    assert results.labels()["items"][0] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+@pytest.mark.parametrize("kind", ["Compare", "Ranking", "Classification", "Locate", ""])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {},
+        {"identifier": None, "context": None, "assetUrls": None, "detailedResults": None},
+        {"aggregatedResults": None, "summedUserScores": {"a": None, "b": "x", "c": True}},
+        {"aggregatedResults": {"a": float("nan"), "b": float("inf")}, "context": 5},
+        {"aggregatedResults": {"a": 0}, "assetUrls": ["a", "b"]},
+        {"detailedResults": [None, 5, {}, {"userDetails": None}, {"userDetails": {}}]},
+        {"detailedResults": [{"userDetails": {"userScores": None, "demographics": None}}]},
+        {"detailedResults": [{"userDetails": {"userScores": {"global": None}, "country": 5}}]},
+        {"detailedResults": {"no": "list"}},
+    ],
+)
+def test_what_is_missing_or_odd_breaks_no_table(kind, entry, tmp_path):
+    results = RapidataResults(info={"type": kind}, results=[entry, None, "?"])
+    assert len(results.labels()) == 1
+    results.responses()
+    results.to_pandas()
+    write_dataset(results, tmp_path)
+
+
+@pytest.mark.parametrize("document", [{}, {"info": None, "results": None}, {"results": {}}])
+def test_files_without_content(document):
+    results = RapidataResults(document)
+    assert len(results.labels()) == len(results.responses()) == len(results.to_pandas()) == 0

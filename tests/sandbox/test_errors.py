@@ -181,8 +181,15 @@ def test_definitions(platform, wire):
 @pytest.mark.parametrize(
     "referee",
     [
-        {"_t": "EarlyStoppingReferee", "threshold": 0.9, "maxVotes": 10},
-        {"_t": "QuorumReferee", "threshold": 2, "maxVotes": 10},
+        {"_t": "EarlyStoppingReferee", "threshold": 1, "maxVotes": 10},
+        {"_t": "EarlyStoppingReferee", "threshold": 0.0, "maxVotes": 10},
+        {"_t": "EarlyStoppingReferee", "threshold": "0.9", "maxVotes": 10},
+        {"_t": "EarlyStoppingReferee", "threshold": 0.9},
+        {"_t": "QuorumReferee", "threshold": 0, "maxVotes": 10},
+        {"_t": "QuorumReferee", "threshold": 11, "maxVotes": 10},
+        {"_t": "QuorumReferee", "threshold": 2.5, "maxVotes": 10},
+        {"_t": "BudgetReferee", "totalBudget": 0},
+        {"_t": "DiceReferee", "totalVotes": 10},
         {"_t": "NaiveReferee", "totalVotes": 0},
         {"_t": "NaiveReferee", "totalVotes": True},
         {"_t": "NaiveReferee", "totalVotes": 10**7},
@@ -190,15 +197,21 @@ def test_definitions(platform, wire):
 )
 def test_referees(platform, wire, referee):
     errors = definition_errors(platform, platform.pairs(), wire.compare_workflow(), referee)
-    assert "referee" in errors
+    assert errors.keys() & {"referee", "referee.threshold"}
 
 
 def test_what_is_not_simulated_says_so(platform, wire):
-    ranking = {"_t": "GroupedRankingWorkflow", "criteria": "?"}
-    errors = definition_errors(platform, platform.pairs(), ranking)
+    evaluation = {"_t": "EvaluationWorkflow", "criteria": "?"}
+    errors = definition_errors(platform, platform.pairs(), evaluation)
     assert "does not simulate" in errors["workflow"][0]
-    draw = {"_t": "SimpleWorkflow", "rapid": {"_t": "Line", "asset": {"segment": "asset"}}}
-    assert "does not simulate" in definition_errors(platform, platform.pairs(), draw)["workflow"][0]
+    for task in ("Scrub", "BoundingBox", "Polygon", "NamedEntity"):
+        for rapid in (
+            {"rapid": {"_t": task, "asset": {"segment": "asset"}}},
+            {"blueprint": {"_t": f"{task}Blueprint", "target": "?"}},
+        ):
+            workflow = {"_t": "SimpleWorkflow"} | rapid
+            errors = definition_errors(platform, platform.pairs(), workflow)
+            assert "does not simulate" in errors["workflow"][0]
 
 
 def test_jobs(platform):

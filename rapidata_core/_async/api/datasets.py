@@ -8,7 +8,14 @@ from typing import Any
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.http import segment
 from rapidata_core.policy.retry import Call
-from rapidata_core.wire.dataset import DatapointCreated, DatasetCreated
+from rapidata_core.wire.dataset import (
+    DatapointAnswer,
+    DatapointCreated,
+    DatasetCreated,
+    DatasetProgress,
+    ShortenedContexts,
+)
+from rapidata_core.wire.model import Page
 
 
 class AsyncDatasetApi:
@@ -17,15 +24,15 @@ class AsyncDatasetApi:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(self, name: str, schema: Sequence[Mapping[str, Any]] | None) -> DatasetCreated:
-        """``POST /dataset``"""
+    async def create(self, body: Mapping[str, Any]) -> DatasetCreated:
+        """``POST /dataset``. An empty dataset costs nothing and is listed nowhere: it repeats."""
         return await self._transport.ask(
             "POST",
             "/dataset",
             DatasetCreated,
-            call=Call.CREATES,
-            about=f"dataset {name!r}",
-            json={"name": name, "schema": schema},
+            call=Call.REPEATABLE,
+            about=f"dataset {body['name']!r}",
+            json=body,
         )
 
     async def add_datapoint(
@@ -39,4 +46,46 @@ class AsyncDatasetApi:
             call=Call.CREATES,
             about=f"datapoint {datapoint['sortIndex']} of dataset {dataset_id!r}",
             json=datapoint,
+        )
+
+    async def add_group(self, dataset_id: str, group: Mapping[str, Any]) -> None:
+        """``POST /dataset/{id}/group``. A group is known by its name, so there is only one."""
+        await self._transport.send(
+            "POST",
+            f"/dataset/{segment(dataset_id)}/group",
+            call=Call.REPEATABLE,
+            about=f"group {group['group']!r} of dataset {dataset_id!r}",
+            json=group,
+        )
+
+    async def progress(self, dataset_id: str) -> DatasetProgress:
+        """``GET /dataset/{id}/progress``"""
+        return await self._transport.read(
+            f"/dataset/{segment(dataset_id)}/progress",
+            DatasetProgress,
+            about=f"dataset {dataset_id!r}",
+        )
+
+    async def list_datapoints(
+        self, dataset_id: str, page: int, size: int
+    ) -> Sequence[DatapointAnswer]:
+        """``GET /dataset/{id}/datapoints``"""
+        answer = await self._transport.read(
+            f"/dataset/{segment(dataset_id)}/datapoints",
+            Page[DatapointAnswer],
+            about=f"dataset {dataset_id!r}",
+            params=[("page", str(page)), ("page_size", str(size)), ("sort", "created_at")],
+        )
+        return answer.items
+
+    async def shorten_contexts(self, questions: Sequence[tuple[str, str]]) -> ShortenedContexts:
+        """``POST /datasets/shorten-context`` of pairs of a context and a question."""
+        items = [{"context": context, "question": question} for context, question in questions]
+        return await self._transport.ask(
+            "POST",
+            "/datasets/shorten-context",
+            ShortenedContexts,
+            call=Call.REPEATABLE,
+            about="the shortening of contexts",
+            json={"items": items},
         )

@@ -8,7 +8,13 @@ from typing import Any
 from rapidata_core._async.transport import AsyncTransport, Parameters
 from rapidata_core.http import segment
 from rapidata_core.policy.retry import Call
-from rapidata_core.wire.definition import DefinitionAnswer, DefinitionCreated, RevisionAnswer
+from rapidata_core.wire.definition import (
+    DefinitionAnswer,
+    DefinitionCreated,
+    RevisionAnswer,
+    RevisionCreated,
+    RevisionItem,
+)
 from rapidata_core.wire.job import CostAnswer
 from rapidata_core.wire.model import Page
 
@@ -38,21 +44,58 @@ class AsyncDefinitionApi:
             about=f"job definition {definition_id!r}",
         )
 
-    async def list(self, filters: Parameters, size: int) -> Sequence[DefinitionAnswer]:
-        """``GET /job/definitions``, oldest first"""
+    async def list(
+        self, filters: Parameters, size: int, *, page: int = 1, sort: str = "created_at"
+    ) -> Sequence[DefinitionAnswer]:
+        """``GET /job/definitions``, oldest first unless sorted otherwise"""
         answer = await self._transport.read(
             "/job/definitions",
             Page[DefinitionAnswer],
             about="job definitions",
-            params=[("page", "1"), ("page_size", str(size)), ("sort", "created_at"), *filters],
+            params=[("page", str(page)), ("page_size", str(size)), ("sort", sort), *filters],
         )
         return answer.items
 
-    async def get_revision(self, definition_id: str) -> RevisionAnswer:
-        """``GET /job/definition/{id}/revision``: the latest one"""
+    async def get_revision(self, definition_id: str, number: int | None = None) -> RevisionAnswer:
+        """``GET /job/definition/{id}/revision``: the latest one, or the one of a number"""
+        chosen = "" if number is None else f"/{number}"
         return await self._transport.read(
-            f"/job/definition/{segment(definition_id)}/revision",
+            f"/job/definition/{segment(definition_id)}/revision{chosen}",
             RevisionAnswer,
+            about=f"revision {number} of job definition {definition_id!r}"
+            if number is not None
+            else f"job definition {definition_id!r}",
+        )
+
+    async def list_revisions(
+        self, definition_id: str, page: int, size: int
+    ) -> Sequence[RevisionItem]:
+        """``GET /job/definition/{id}/revisions``, oldest first"""
+        answer = await self._transport.read(
+            f"/job/definition/{segment(definition_id)}/revisions",
+            Page[RevisionItem],
+            about=f"job definition {definition_id!r}",
+            params=[("page", str(page)), ("page_size", str(size)), ("sort", "revision_number")],
+        )
+        return answer.items
+
+    async def create_revision(self, definition_id: str, body: Mapping[str, Any]) -> RevisionCreated:
+        """``POST /job/definition/{id}/revision``; 409 if it is not the latest that is changed"""
+        return await self._transport.ask(
+            "POST",
+            f"/job/definition/{segment(definition_id)}/revision",
+            RevisionCreated,
+            call=Call.CREATES,
+            about=f"a new revision of job definition {definition_id!r}",
+            json=body,
+        )
+
+    async def delete(self, definition_id: str) -> None:
+        """``DELETE /job/definition/{id}``"""
+        await self._transport.send(
+            "DELETE",
+            f"/job/definition/{segment(definition_id)}",
+            call=Call.REPEATABLE,
             about=f"job definition {definition_id!r}",
         )
 

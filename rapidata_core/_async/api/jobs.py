@@ -12,6 +12,7 @@ from rapidata_core.wire.job import (
     JobAnswer,
     JobCreated,
     JobListItem,
+    PreliminaryDownload,
     ProgressAnswer,
 )
 from rapidata_core.wire.model import Page
@@ -24,9 +25,20 @@ class AsyncJobApi:
         self._transport = transport
 
     async def create(
-        self, *, definition_id: str, audience_id: str, revision_number: int, name: str
+        self,
+        *,
+        definition_id: str,
+        audience_id: str,
+        revision_number: int,
+        name: str,
+        preceding_job_id: str | None = None,
+        check_for_explicit_content: bool | None = None,
     ) -> JobCreated:
         """``POST /job``: costs money"""
+        wishes = {
+            "precedingJobId": preceding_job_id,
+            "checkForExplicitContent": check_for_explicit_content,
+        }
         return await self._transport.ask(
             "POST",
             "/job",
@@ -38,6 +50,7 @@ class AsyncJobApi:
                 "audienceId": audience_id,
                 "revisionNumber": revision_number,
                 "name": name,
+                **{wish: value for wish, value in wishes.items() if value is not None},
             },
         )
 
@@ -87,6 +100,40 @@ class AsyncJobApi:
     async def resume(self, job_id: str) -> None:
         """``POST /job/{id}/resume``: can cost money"""
         await self._act(job_id, "resume", Call.COSTS)
+
+    async def retry(self, job_id: str) -> None:
+        """``POST /job/{id}/retry``: makes stale results anew, and can cost money"""
+        await self._act(job_id, "retry", Call.COSTS)
+
+    async def rename(self, job_id: str, name: str) -> None:
+        """``PATCH /job/{id}``"""
+        await self._transport.send(
+            "PATCH",
+            f"/job/{segment(job_id)}",
+            call=Call.REPEATABLE,
+            about=f"job {job_id!r}",
+            json={"name": name},
+        )
+
+    async def start_preliminary(self, pipeline_id: str) -> PreliminaryDownload:
+        """``POST /pipeline/{id}/preliminary-download``: asking twice makes a second file"""
+        return await self._transport.ask(
+            "POST",
+            f"/pipeline/{segment(pipeline_id)}/preliminary-download",
+            PreliminaryDownload,
+            call=Call.REPEATABLE,
+            about=f"preliminary results of pipeline {pipeline_id!r}",
+            json={"sendEmail": False},
+        )
+
+    async def download_preliminary(self, download_id: str) -> bytes:
+        """``GET /pipeline/preliminary-download/{id}``: the file itself; empty until it is there"""
+        return await self._transport.send(
+            "GET",
+            f"/pipeline/preliminary-download/{segment(download_id)}",
+            call=Call.REPEATABLE,
+            about=f"preliminary results {download_id!r}",
+        )
 
     async def delete(self, job_id: str) -> None:
         """``DELETE /job/{id}``"""

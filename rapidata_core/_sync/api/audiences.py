@@ -3,19 +3,135 @@
 
 from __future__ import annotations
 
-from rapidata_core._sync.transport import Transport
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rapidata_core._sync.transport import Transport, Parameters
 from rapidata_core.http import segment
-from rapidata_core.wire.audience import AudienceAnswer
+from rapidata_core.policy.retry import Call
+from rapidata_core.wire.audience import (
+    AudienceAnswer,
+    AudienceCreated,
+    ExampleAnswer,
+    UnlistedAudienceAnswer,
+    UserMetrics,
+)
+from rapidata_core.wire.model import Page
 
 
 class AudienceApi:
-    """``/audience…``"""
+    """``/audience…`` and ``/audiences``"""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+    def create(self, body: Mapping[str, Any]) -> AudienceCreated:
+        """``POST /audience``"""
+        return self._create("/audience", body, f"audience {body['name']!r}")
+
+    def create_unlisted(self, name: str) -> AudienceCreated:
+        """``POST /audience/unlisted``"""
+        return self._create(
+            "/audience/unlisted", {"name": name}, f"unlisted audience {name!r}"
+        )
+
+    def create_filtered(self, base_id: str, filtered: Mapping[str, Any]) -> AudienceCreated:
+        """``POST /audience/{id}/filter``"""
+        return self._create(
+            f"/audience/{segment(base_id)}/filter",
+            {"filter": filtered},
+            f"a filter on audience {base_id!r}",
+        )
 
     def get(self, audience_id: str) -> AudienceAnswer:
         """``GET /audience/{id}``"""
         return self._transport.read(
             f"/audience/{segment(audience_id)}", AudienceAnswer, about=f"audience {audience_id!r}"
+        )
+
+    def get_unlisted(self, audience_id: str) -> UnlistedAudienceAnswer:
+        """``GET /audience/unlisted/{id}``"""
+        return self._transport.read(
+            f"/audience/unlisted/{segment(audience_id)}",
+            UnlistedAudienceAnswer,
+            about=f"unlisted audience {audience_id!r}",
+        )
+
+    def list(
+        self, filters: Parameters = (), *, page: int = 1, size: int = 100
+    ) -> Sequence[AudienceAnswer]:
+        """``GET /audiences``, newest first"""
+        answer = self._transport.read(
+            "/audiences",
+            Page[AudienceAnswer],
+            about="audiences",
+            params=[
+                ("page", str(page)),
+                ("page_size", str(size)),
+                ("sort", "-created_at"),
+                *filters,
+            ],
+        )
+        return answer.items
+
+    def update(self, audience_id: str, body: Mapping[str, Any]) -> None:
+        """``PATCH /audience/{id}``"""
+        self._act("PATCH", f"/audience/{segment(audience_id)}", audience_id, body)
+
+    def delete(self, audience_id: str) -> None:
+        """``DELETE /audience/{id}``"""
+        self._act("DELETE", f"/audience/{segment(audience_id)}", audience_id)
+
+    def recruit(self, audience_id: str) -> None:
+        """``POST /audience/{id}/recruit``: recruiting that has begun goes on"""
+        self._act("POST", f"/audience/{segment(audience_id)}/recruit", audience_id)
+
+    def metrics(self, audience_id: str) -> UserMetrics:
+        """``GET /audience/{id}/user-metrics``"""
+        return self._transport.read(
+            f"/audience/{segment(audience_id)}/user-metrics",
+            UserMetrics,
+            about=f"audience {audience_id!r}",
+        )
+
+    def add_example(self, audience_id: str, body: Mapping[str, Any]) -> None:
+        """``POST /audience/{id}/example``: the answer does not name it"""
+        self._transport.send(
+            "POST",
+            f"/audience/{segment(audience_id)}/example",
+            call=Call.CREATES,
+            about=f"an example for audience {audience_id!r}",
+            json=body,
+        )
+
+    def examples(
+        self, audience_id: str, *, page: int = 1, size: int = 100
+    ) -> Page[ExampleAnswer]:
+        """``GET /audience/{id}/examples``"""
+        return self._transport.read(
+            f"/audience/{segment(audience_id)}/examples",
+            Page[ExampleAnswer],
+            about=f"the examples of audience {audience_id!r}",
+            params=[("page", str(page)), ("page_size", str(size))],
+        )
+
+    def delete_example(self, example_id: str) -> None:
+        """``DELETE /audience/example/{id}``"""
+        self._transport.send(
+            "DELETE",
+            f"/audience/example/{segment(example_id)}",
+            call=Call.REPEATABLE,
+            about=f"example {example_id!r}",
+        )
+
+    def _create(self, path: str, body: Mapping[str, Any], about: str) -> AudienceCreated:
+        return self._transport.ask(
+            "POST", path, AudienceCreated, call=Call.CREATES, about=about, json=body
+        )
+
+    def _act(
+        self, method: str, path: str, audience_id: str, body: Mapping[str, Any] | None = None
+    ) -> None:
+        self._transport.send(
+            method, path, call=Call.REPEATABLE, about=f"audience {audience_id!r}", json=body
         )

@@ -9,7 +9,14 @@ from typing import Any
 from rapidata_core._sync.transport import Transport
 from rapidata_core.http import segment
 from rapidata_core.policy.retry import Call
-from rapidata_core.wire.dataset import DatapointCreated, DatasetCreated
+from rapidata_core.wire.dataset import (
+    DatapointAnswer,
+    DatapointCreated,
+    DatasetCreated,
+    DatasetProgress,
+    ShortenedContexts,
+)
+from rapidata_core.wire.model import Page
 
 
 class DatasetApi:
@@ -18,15 +25,15 @@ class DatasetApi:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, name: str, schema: Sequence[Mapping[str, Any]] | None) -> DatasetCreated:
-        """``POST /dataset``"""
+    def create(self, body: Mapping[str, Any]) -> DatasetCreated:
+        """``POST /dataset``. An empty dataset costs nothing and is listed nowhere: it repeats."""
         return self._transport.ask(
             "POST",
             "/dataset",
             DatasetCreated,
-            call=Call.CREATES,
-            about=f"dataset {name!r}",
-            json={"name": name, "schema": schema},
+            call=Call.REPEATABLE,
+            about=f"dataset {body['name']!r}",
+            json=body,
         )
 
     def add_datapoint(
@@ -40,4 +47,46 @@ class DatasetApi:
             call=Call.CREATES,
             about=f"datapoint {datapoint['sortIndex']} of dataset {dataset_id!r}",
             json=datapoint,
+        )
+
+    def add_group(self, dataset_id: str, group: Mapping[str, Any]) -> None:
+        """``POST /dataset/{id}/group``. A group is known by its name, so there is only one."""
+        self._transport.send(
+            "POST",
+            f"/dataset/{segment(dataset_id)}/group",
+            call=Call.REPEATABLE,
+            about=f"group {group['group']!r} of dataset {dataset_id!r}",
+            json=group,
+        )
+
+    def progress(self, dataset_id: str) -> DatasetProgress:
+        """``GET /dataset/{id}/progress``"""
+        return self._transport.read(
+            f"/dataset/{segment(dataset_id)}/progress",
+            DatasetProgress,
+            about=f"dataset {dataset_id!r}",
+        )
+
+    def list_datapoints(
+        self, dataset_id: str, page: int, size: int
+    ) -> Sequence[DatapointAnswer]:
+        """``GET /dataset/{id}/datapoints``"""
+        answer = self._transport.read(
+            f"/dataset/{segment(dataset_id)}/datapoints",
+            Page[DatapointAnswer],
+            about=f"dataset {dataset_id!r}",
+            params=[("page", str(page)), ("page_size", str(size)), ("sort", "created_at")],
+        )
+        return answer.items
+
+    def shorten_contexts(self, questions: Sequence[tuple[str, str]]) -> ShortenedContexts:
+        """``POST /datasets/shorten-context`` of pairs of a context and a question."""
+        items = [{"context": context, "question": question} for context, question in questions]
+        return self._transport.ask(
+            "POST",
+            "/datasets/shorten-context",
+            ShortenedContexts,
+            call=Call.REPEATABLE,
+            about="the shortening of contexts",
+            json={"items": items},
         )

@@ -13,6 +13,7 @@ from rapidata_core.wire.job import (
     JobAnswer,
     JobCreated,
     JobListItem,
+    PreliminaryDownload,
     ProgressAnswer,
 )
 from rapidata_core.wire.model import Page
@@ -25,9 +26,20 @@ class JobApi:
         self._transport = transport
 
     def create(
-        self, *, definition_id: str, audience_id: str, revision_number: int, name: str
+        self,
+        *,
+        definition_id: str,
+        audience_id: str,
+        revision_number: int,
+        name: str,
+        preceding_job_id: str | None = None,
+        check_for_explicit_content: bool | None = None,
     ) -> JobCreated:
         """``POST /job``: costs money"""
+        wishes = {
+            "precedingJobId": preceding_job_id,
+            "checkForExplicitContent": check_for_explicit_content,
+        }
         return self._transport.ask(
             "POST",
             "/job",
@@ -39,6 +51,7 @@ class JobApi:
                 "audienceId": audience_id,
                 "revisionNumber": revision_number,
                 "name": name,
+                **{wish: value for wish, value in wishes.items() if value is not None},
             },
         )
 
@@ -88,6 +101,40 @@ class JobApi:
     def resume(self, job_id: str) -> None:
         """``POST /job/{id}/resume``: can cost money"""
         self._act(job_id, "resume", Call.COSTS)
+
+    def retry(self, job_id: str) -> None:
+        """``POST /job/{id}/retry``: makes stale results anew, and can cost money"""
+        self._act(job_id, "retry", Call.COSTS)
+
+    def rename(self, job_id: str, name: str) -> None:
+        """``PATCH /job/{id}``"""
+        self._transport.send(
+            "PATCH",
+            f"/job/{segment(job_id)}",
+            call=Call.REPEATABLE,
+            about=f"job {job_id!r}",
+            json={"name": name},
+        )
+
+    def start_preliminary(self, pipeline_id: str) -> PreliminaryDownload:
+        """``POST /pipeline/{id}/preliminary-download``: asking twice makes a second file"""
+        return self._transport.ask(
+            "POST",
+            f"/pipeline/{segment(pipeline_id)}/preliminary-download",
+            PreliminaryDownload,
+            call=Call.REPEATABLE,
+            about=f"preliminary results of pipeline {pipeline_id!r}",
+            json={"sendEmail": False},
+        )
+
+    def download_preliminary(self, download_id: str) -> bytes:
+        """``GET /pipeline/preliminary-download/{id}``: the file itself; empty until it is there"""
+        return self._transport.send(
+            "GET",
+            f"/pipeline/preliminary-download/{segment(download_id)}",
+            call=Call.REPEATABLE,
+            about=f"preliminary results {download_id!r}",
+        )
 
     def delete(self, job_id: str) -> None:
         """``DELETE /job/{id}``"""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,9 +18,9 @@ from sqlalchemy import Row, select
 
 from rapidata_core.sandbox.api.call import Call, Endpoint, JsonObject
 from rapidata_core.sandbox.clock import SECOND
+from rapidata_core.sandbox.collection import Asset, original_name
 from rapidata_core.sandbox.listing import last
 from rapidata_core.sandbox.problems import Problem, invalid, missing
-from rapidata_core.sandbox.results import Asset, original_name
 from rapidata_core.sandbox.store import Store, assets, batch_items, batches
 
 _PROCESSING = SECOND // 5
@@ -35,7 +35,7 @@ def find(store: Store, file_name: str) -> Asset | None:
     A name that this sandbox would have issued is accepted even when the upload is forgotten,
     because clients cache names beyond the life of an in-memory sandbox.
     """
-    row = store.one(select(assets).where(assets.c.file_name == file_name))
+    row = store.find(assets, file_name=file_name)
     if row is not None:
         return Asset(row.file_name, row.original_name, row.source_url)
     issued = _ISSUED.fullmatch(file_name)
@@ -58,6 +58,34 @@ def output(asset: Asset) -> JsonObject:
         "metadata": metadata,
         "identifier": asset.file_name,
     }
+
+
+def problems(store: Store, asset: Any) -> Iterator[str]:
+    """Everything that is wrong with an asset in a request."""
+    match asset:
+        case {"_t": "TextAssetInput", "text": str(text)} if text:
+            return
+        case {"_t": "ExistingAssetInput", "name": str(name)}:
+            if find(store, name) is None:
+                yield f"No uploaded file has the name {name}."
+        case {"_t": "MultiAssetInput", "assets": [_, *_] as parts}:
+            for part in parts:
+                yield from problems(store, part)
+        case _:
+            yield f"{asset!r} is not an asset."
+
+
+def shown(store: Store, asset: Mapping[str, Any]) -> JsonObject:
+    """An asset in an answer, of one that came in a request and was found to be right."""
+    if asset["_t"] == "MultiAssetInput":
+        parts = [shown(store, part) for part in asset["assets"]]
+        identifier = "+".join(part["identifier"] for part in parts)
+        return {"_t": "MultiAsset", "assets": parts, "metadata": {}, "identifier": identifier}
+    if asset["_t"] == "TextAssetInput":
+        text = asset["text"]
+        return {"_t": "TextAsset", "text": text, "metadata": {}, "identifier": text}
+    known = find(store, asset["name"])
+    return output(known or Asset(asset["name"], asset["name"]))
 
 
 def upload_url(call: Call) -> Any:
@@ -132,7 +160,7 @@ def get_batch_status(call: Call) -> Any:
 def get_batch(call: Call) -> Any:
     """``GET /asset/batch-upload/{id}``."""
     batch_id = call.path["batch_id"]
-    row = call.store.one(select(batches).where(batches.c.id == batch_id))
+    row = call.store.find(batches, id=batch_id)
     if row is None:
         raise missing("Batch upload", batch_id)
     items = _items(call.store, batch_id)

@@ -63,6 +63,8 @@ class Endpoint:
     handler: Handler
     open: bool = False
     """Whether it answers without an access token."""
+    recorded: bool = True
+    """Whether faults strike it and the journal lists it: it is part of the platform's API."""
 
 
 class Fields:
@@ -73,10 +75,15 @@ class Fields:
 
     def __init__(self, body: JsonObject) -> None:
         self._body = {key: value for key, value in body.items() if value is not None}
+        self._nulls = body.keys() - self._body.keys()
         self.errors: dict[str, list[str]] = {}
 
     def __contains__(self, key: str) -> bool:
         return key in self._body
+
+    def is_null(self, key: str) -> bool:
+        """Whether a field is explicitly null, where that clears what absence leaves alone."""
+        return key in self._nulls
 
     def wrong(self, key: str, message: str) -> None:
         """Note something that is wrong with a field."""

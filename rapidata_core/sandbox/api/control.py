@@ -30,9 +30,9 @@ class Control:
         self.journal.clear()
         return {"now": rfc3339(call.store.clock.now())}
 
-    def requests(self, _call: Call) -> Any:
-        """``GET /_sandbox/requests``: the journal, oldest first."""
-        return {"requests": self.journal.json()}
+    def requests(self, call: Call) -> Any:
+        """``GET /_sandbox/requests``: the journal, oldest first; ``?answers=true`` adds those."""
+        return {"requests": self.journal.json(answers=("answers", "true") in call.query)}
 
     def plan_faults(self, call: Call) -> Any:
         """``POST /_sandbox/faults``: a list of faults to add."""
@@ -53,16 +53,17 @@ class Control:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """All of them; they need no token, because the server listens on the loopback only."""
-        return (
-            Endpoint("GET", "/_sandbox/health", health, open=True),
-            Endpoint("POST", "/_sandbox/reset", self.reset, open=True),
-            Endpoint("GET", "/_sandbox/clock", read_clock, open=True),
-            Endpoint("POST", "/_sandbox/clock", advance_clock, open=True),
-            Endpoint("GET", "/_sandbox/ledger", read_ledger, open=True),
-            Endpoint("GET", "/_sandbox/requests", self.requests, open=True),
-            Endpoint("POST", "/_sandbox/faults", self.plan_faults, open=True),
-            Endpoint("DELETE", "/_sandbox/faults", self.clear_faults, open=True),
+        endpoints = (
+            ("GET", "/_sandbox/health", health),
+            ("POST", "/_sandbox/reset", self.reset),
+            ("GET", "/_sandbox/clock", read_clock),
+            ("POST", "/_sandbox/clock", advance_clock),
+            ("GET", "/_sandbox/ledger", read_ledger),
+            ("GET", "/_sandbox/requests", self.requests),
+            ("POST", "/_sandbox/faults", self.plan_faults),
+            ("DELETE", "/_sandbox/faults", self.clear_faults),
         )
+        return tuple(Endpoint(*endpoint, open=True, recorded=False) for endpoint in endpoints)
 
 
 def health(call: Call) -> Any:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, update
 
 from rapidata_core.sandbox.api import assets as asset_service
 from rapidata_core.sandbox.api.call import Call, Endpoint, Fields, JsonObject
+from rapidata_core.sandbox.clock import rfc3339
+from rapidata_core.sandbox.collection import Asset
 from rapidata_core.sandbox.listing import Field, Listing, page_of
-from rapidata_core.sandbox.problems import invalid, missing
-from rapidata_core.sandbox.results import Asset
-from rapidata_core.sandbox.store import Store, datapoints, datasets
+from rapidata_core.sandbox.problems import Problem, invalid, missing
+from rapidata_core.sandbox.store import Store, datapoints, datasets, flow_items, groups, jobs
+from rapidata_core.sandbox.tasks import options_problem
 
 MAX_CONTEXT = 400
 
@@ -26,14 +28,18 @@ _DEFAULT_SCHEMA: list[JsonObject] = [
         "maxLength": MAX_CONTEXT,
     },
     {"key": "context_asset", "kind": "Asset", "label": "Context asset", "required": False},
+    {"key": "transcription", "kind": "Text", "label": "Transcription", "required": False},
 ]
+_SHARED = ("context", "context_asset")
+"""What a group of datapoints may have."""
+
 _CONTENT = {"Text": "text", "Asset": "asset", "OptionList": "options"}
 """Which member of a segment holds its content."""
 
 
 def find(store: Store, dataset_id: str) -> Row[Any] | None:
     """A dataset's row."""
-    return store.one(select(datasets).where(datasets.c.id == dataset_id))
+    return store.find(datasets, id=dataset_id)
 
 
 def create_dataset(call: Call) -> Any:
@@ -105,17 +111,50 @@ def create_datapoint(call: Call) -> Any:
     return {"datapointId": datapoint_id}
 
 
+def create_group(call: Call) -> None:
+    """``POST /dataset/{id}/group``: what the datapoints of a group share; the last one counts."""
+    dataset = _required(call)
+    fields = call.fields()
+    name = fields.text("group")
+    segments = fields.optional_objects("segments") or _legacy_segments(fields)
+    schema = [part for part in _DEFAULT_SCHEMA if part["key"] in _SHARED]
+    _check_segments(call.store, fields, schema, segments)
+    fields.check()
+    key = groups.c.dataset_id == dataset.id, groups.c.name == name
+    if not call.store.write(update(groups).where(*key).values(segments=segments)):
+        call.store.add(groups, dataset_id=dataset.id, name=name, segments=segments)
+
+
+def list_failed_datapoints(call: Call) -> Any:
+    """``GET /dataset/{id}/datapoints/failed``: none, as nothing is fetched after its upload."""
+    _required(call)
+    return {"datapoints": []}
+
+
+def get_datapoint(call: Call) -> Any:
+    """``GET /datapoint/{id}``."""
+    row = _required_datapoint(call)
+    return _datapoint(call.store, row) | {
+        "state": "Ready",
+        "sortIndex": row.sort_index,
+        "createdAt": rfc3339(row.created_at),
+    }
+
+
+def delete_datapoint(call: Call) -> None:
+    """``DELETE /datapoint/{id}``: what is being asked already stays."""
+    row = _required_datapoint(call)
+    for table in (jobs, flow_items):
+        asked = table.c.dataset_id == row.dataset_id, table.c.last_datapoint >= row.seq
+        if call.store.number(select(func.count()).select_from(table).where(*asked)):
+            raise Problem(409, "The datapoint is in use.", "A job or a flow item asks about it.")
+    call.store.write(delete(datapoints).where(datapoints.c.seq == row.seq))
+
+
 def list_datapoints(call: Call) -> Any:
     """``GET /dataset/{id}/datapoints``; in the intended order unless sorted otherwise."""
     dataset = _required(call)
-    columns = datapoints.c
-    listing = Listing(
-        rows=select(datapoints).where(columns.dataset_id == dataset.id),
-        order=(columns.sort_index, columns.seq),
-        fields={"id": Field(columns.id), "created_at": Field(columns.created_at, "time")},
-        sorts={"id": columns.id, "created_at": columns.created_at},
-    )
-    return page_of(call.store, listing, call.query, lambda row: _datapoint(call.store, row))
+    return datapoints_page(call, datapoints.c.dataset_id == dataset.id)
 
 
 def shorten_contexts(call: Call) -> Any:
@@ -127,6 +166,14 @@ def shorten_contexts(call: Call) -> Any:
         fields.wrong("items", "Every item needs a context.")
     fields.check()
     return {"items": [{"shortenedContext": _shorten(str(context))} for context in contexts]}
+
+
+def _required_datapoint(call: Call) -> Row[Any]:
+    datapoint_id = call.path["datapoint_id"]
+    row = call.store.find(datapoints, id=datapoint_id)
+    if row is None:
+        raise missing("Datapoint", datapoint_id)
+    return row
 
 
 def _required(call: Call) -> Row[Any]:
@@ -151,12 +198,15 @@ def _legacy_segments(fields: Fields) -> list[JsonObject]:
     asset = fields.optional_object("asset")
     context = fields.optional_text("context")
     context_asset = fields.optional_object("contextAsset")
+    transcription = fields.optional_text("transcription")
     if asset is not None:
         segments.append({"key": "asset", "kind": "Asset", "asset": asset})
     if context is not None:
         segments.append({"key": "context", "kind": "Text", "text": context})
     if context_asset is not None:
         segments.append({"key": "context_asset", "kind": "Asset", "asset": context_asset})
+    if transcription is not None:
+        segments.append({"key": "transcription", "kind": "Text", "text": transcription})
     return segments
 
 
@@ -190,9 +240,11 @@ def _check_segment(
     elif kind == "Text":
         _check_text(fields, key, content, definition.get("maxLength"))
     elif kind == "Asset":
-        _check_asset(store, fields, key, content)
-    elif not _are_options(content):
-        fields.wrong(key, "options is a list of at least one {label, value}.")
+        check_asset(store, fields, key, content)
+    else:
+        problem = options_problem(content)
+        if problem is not None:
+            fields.wrong(key, f"{key}: {problem}")
 
 
 def _check_text(fields: Fields, key: str, content: Any, limit: int | None) -> None:
@@ -202,7 +254,8 @@ def _check_text(fields: Fields, key: str, content: Any, limit: int | None) -> No
         fields.wrong(key, f"{key} has {len(content)} characters; at most {limit} are allowed.")
 
 
-def _check_asset(store: Store, fields: Fields, key: str, content: Any) -> None:
+def check_asset(store: Store, fields: Fields, key: str, content: Any) -> None:
+    """Note what is wrong with an asset in a request."""
     match content:
         case {"_t": "TextAssetInput", "text": str(text)} if text:
             return
@@ -211,32 +264,19 @@ def _check_asset(store: Store, fields: Fields, key: str, content: Any) -> None:
                 fields.wrong(key, f"No uploaded file has the name {name}.")
         case {"_t": "MultiAssetInput", "assets": [_, *_] as parts}:
             for part in parts:
-                _check_asset(store, fields, key, part)
+                check_asset(store, fields, key, part)
         case _:
             fields.wrong(key, f"{key} is not an asset.")
 
 
-def _are_options(content: Any) -> bool:
-    match content:
-        case [_, *_] as options:
-            return all(_is_option(option) for option in options)
-        case _:
-            return False
-
-
-def _is_option(option: Any) -> bool:
-    match option:
-        case {"label": str(), "value": str(value)}:
-            return bool(value)
-        case _:
-            return False
-
-
 def _datapoint(store: Store, row: Row[Any]) -> JsonObject:
+    by_key = {segment["key"]: segment for segment in row.segments}
     return {
         "id": row.id,
         "datasetId": row.dataset_id,
         "segments": [_segment(store, segment) for segment in row.segments],
+        # In the older dialect.
+        "asset": asset_output(store, by_key["asset"]["asset"]),
     }
 
 
@@ -246,14 +286,15 @@ def _segment(store: Store, segment: Mapping[str, Any]) -> JsonObject:
         "kind": segment["kind"],
         "originalText": segment.get("text"),
         "englishText": segment.get("text"),
-        "asset": None if segment.get("asset") is None else _asset(store, segment["asset"]),
+        "asset": None if segment.get("asset") is None else asset_output(store, segment["asset"]),
         "options": segment.get("options"),
     }
 
 
-def _asset(store: Store, asset: Mapping[str, Any]) -> JsonObject:
+def asset_output(store: Store, asset: Mapping[str, Any]) -> JsonObject:
+    """An asset of a request, as answers show it."""
     if asset["_t"] == "MultiAssetInput":
-        parts = [_asset(store, part) for part in asset["assets"]]
+        parts = [asset_output(store, part) for part in asset["assets"]]
         return {
             "_t": "MultiAsset",
             "assets": parts,
@@ -268,6 +309,18 @@ def _asset(store: Store, asset: Mapping[str, Any]) -> JsonObject:
             "identifier": asset["text"],
         }
     return asset_service.output(existing(store, asset["name"]))
+
+
+def datapoints_page(call: Call, *conditions: ColumnElement[bool]) -> JsonObject:
+    """A page of the datapoints that meet some conditions."""
+    columns = datapoints.c
+    listing = Listing(
+        rows=select(datapoints).where(*conditions),
+        order=(columns.sort_index, columns.seq),
+        fields={"id": Field(columns.id), "created_at": Field(columns.created_at, "time")},
+        sorts={"id": columns.id, "created_at": columns.created_at},
+    )
+    return page_of(call.store, listing, call.query, lambda row: _datapoint(call.store, row))
 
 
 def existing(store: Store, file_name: str) -> Asset:
@@ -292,4 +345,8 @@ ENDPOINTS = (
     Endpoint("GET", "/dataset/{dataset_id}/progress", get_progress),
     Endpoint("POST", "/dataset/{dataset_id}/datapoint", create_datapoint),
     Endpoint("GET", "/dataset/{dataset_id}/datapoints", list_datapoints),
+    Endpoint("GET", "/dataset/{dataset_id}/datapoints/failed", list_failed_datapoints),
+    Endpoint("POST", "/dataset/{dataset_id}/group", create_group),
+    Endpoint("GET", "/datapoint/{datapoint_id}", get_datapoint),
+    Endpoint("DELETE", "/datapoint/{datapoint_id}", delete_datapoint),
 )

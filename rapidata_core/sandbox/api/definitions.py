@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
 
-from rapidata_core.sandbox import money
+from rapidata_core.sandbox import collection, money
 from rapidata_core.sandbox.api import datasets as dataset_service
 from rapidata_core.sandbox.api.call import Call, Endpoint, Fields, JsonObject
 from rapidata_core.sandbox.clock import SECOND, rfc3339
@@ -15,7 +16,14 @@ from rapidata_core.sandbox.listing import Field, Listing, page_of
 from rapidata_core.sandbox.problems import Problem, invalid, missing
 from rapidata_core.sandbox.settings import ORGANIZATION_ID, OWNER_MAIL
 from rapidata_core.sandbox.store import Store, datapoints, definitions, revisions
-from rapidata_core.sandbox.tasks import Workflow, read_flags, read_votes, read_workflow
+from rapidata_core.sandbox.tasks import (
+    RANKING,
+    Referee,
+    Workflow,
+    read_flags,
+    read_referee,
+    read_workflow,
+)
 
 _PREPARATION = 3 * SECOND // 10
 """How long a new revision is ``Pending`` and has no cost estimate."""
@@ -108,6 +116,43 @@ def get_definition(call: Call) -> Any:
     return _both_views(call, _required(call)) | {"isPublic": False}
 
 
+def rename_definition(call: Call) -> None:
+    """``PATCH /job/definition/{id}``."""
+    definition = _required(call)
+    fields = call.fields()
+    name = fields.text("name") if "name" in fields else definition.name
+    fields.check()
+    change = update(definitions).where(definitions.c.id == definition.id).values(name=name)
+    call.store.write(change)
+
+
+def clone_definition(call: Call) -> Any:
+    """``POST /job/definition/{id}/clone``: the latest revision, on the same dataset."""
+    definition = _required(call)
+    fields = call.fields()
+    name = fields.optional_text("definitionName") or f"{definition.name} (copy)"
+    fields.check()
+    latest = latest_revision(call.store, definition.id)
+    clone_id, pipeline_id = call.store.next_id("definition"), call.store.next_id("pipeline")
+    call.store.add(
+        definitions,
+        id=clone_id,
+        name=name,
+        type=definition.type,
+        created_at=call.now,
+        deleted=False,
+    )
+    copied = latest._asdict() | {  # pyright: ignore[reportPrivateUsage] -- public, as in namedtuple
+        "definition_id": clone_id,
+        "number": 1,
+        "pipeline_id": pipeline_id,
+        "base_number": None,
+        "created_at": call.now,
+    }
+    call.store.add(revisions, **copied)
+    return {"definitionId": clone_id, "pipelineId": pipeline_id}
+
+
 def delete_definition(call: Call) -> None:
     """``DELETE /job/definition/{id}``."""
     definition = _required(call)
@@ -151,18 +196,35 @@ def get_cost_estimate(call: Call) -> Any:
     row = latest_revision(call.store, _required(call).id)
     if _state(call, row) == "Pending":
         raise Problem(409, "The cost estimate is not available yet.")
-    points, _ = snapshot(call.store, row.dataset_id)
-    return cost(points, read_votes(row.referee))
+    points, last = snapshot(call.store, row.dataset_id)
+    return cost(points, most_responses(call.store, row, last))
 
 
-def cost(points: int, votes: int) -> JsonObject:
-    """A cost estimate."""
+def cost(points: int, responses: int) -> JsonObject:
+    """A cost estimate, for as many responses as there can be."""
     return {
-        "estimatedCost": money.number(money.price(points * votes)),
+        "estimatedCost": money.number(money.price(responses)),
         "costPerResponse": money.number(money.price(1)),
         "datapointCount": points,
-        "requiredResponses": points * votes,
+        "requiredResponses": responses,
     }
+
+
+def task_of(revision: Row[Any]) -> tuple[Workflow, Referee]:
+    """What a revision asks, and when there are enough answers."""
+    workflow = read_workflow(revision.workflow)
+    return workflow, read_referee(revision.referee, workflow)
+
+
+def most_responses(store: Store, revision: Row[Any], last: int) -> int:
+    """How many answers a revision can need, about the datapoints up to the last one."""
+    workflow, referee = task_of(revision)
+    columns = datapoints.c
+    wanted = select(func.count()).where(
+        columns.dataset_id == revision.dataset_id, columns.seq <= last
+    )
+    sizes = store.read(wanted.group_by(func.coalesce(columns.group_name, ""))).scalars().all()
+    return collection.most_responses(workflow, referee, sizes)
 
 
 def find_definition(store: Store, definition_id: str) -> Row[Any] | None:
@@ -206,31 +268,42 @@ def _content(fields: Fields, latest: Row[Any] | None = None) -> _Content:
         campaign = campaign if "campaignFeatureFlags" in fields else latest.campaign_flags
     read_flags(flags)
     read_flags(campaign)
-    read_votes(referee or {})
-    return _Content(dataset_id or "", read_workflow(workflow or {}), referee or {}, flags, campaign)
+    read = read_workflow(workflow or {})
+    read_referee(referee or {}, read)
+    return _Content(dataset_id or "", read, referee or {}, flags, campaign)
 
 
 def _check_dataset(store: Store, content: _Content) -> None:
     """Refuse a dataset that the task cannot ask about."""
     if dataset_service.find(store, content.dataset_id) is None:
         raise invalid({"datasetId": [f"There is no dataset with the id {content.dataset_id}."]})
-    wanted = select(datapoints.c.id, datapoints.c.segments)
+    wanted = select(datapoints.c.id, datapoints.c.segments, datapoints.c.group_name)
     rows = store.read(wanted.where(datapoints.c.dataset_id == content.dataset_id)).all()
     if not rows:
         raise invalid({"datasetId": ["The dataset has no datapoints."]})
     for row in rows:
         _check_datapoint(content.workflow, row.id, row.segments)
+    if content.workflow.type == RANKING:
+        sizes = Counter(row.group_name for row in rows)
+        alone = [name for name, size in sizes.items() if size < 2]
+        if alone:
+            raise invalid({"datasetId": [f"The ranking {alone[0]} has less than two items."]})
 
 
 def _check_datapoint(workflow: Workflow, datapoint_id: str, segments: list[JsonObject]) -> None:
     by_key = {segment["key"]: segment for segment in segments}
-    if workflow.type == "Compare":
-        asset = by_key["asset"]["asset"]
-        if asset["_t"] != "MultiAssetInput" or len(asset["assets"]) != 2:
-            message = f"A comparison needs two items; the datapoint {datapoint_id} has others."
-            raise invalid({"datasetId": [message]})
-    elif workflow.options is None and "answer_options" not in by_key:
+    asset = by_key["asset"]["asset"]
+    items = len(asset["assets"]) if asset["_t"] == "MultiAssetInput" else 1
+    if workflow.type == "Compare" and items != 2:
+        message = f"A comparison needs two items; the datapoint {datapoint_id} has others."
+        raise invalid({"datasetId": [message]})
+    if workflow.type != "Compare" and items != 1:
+        message = f"The task needs single items; the datapoint {datapoint_id} has {items}."
+        raise invalid({"datasetId": [message]})
+    if workflow.type == "Classify" and workflow.options is None and "answer_options" not in by_key:
         raise invalid({"datasetId": [f"The datapoint {datapoint_id} has no answer options."]})
+    if workflow.type == "Transcription" and "transcription" not in by_key:
+        raise invalid({"datasetId": [f"The datapoint {datapoint_id} has no transcription."]})
 
 
 def _add_revision(
@@ -310,7 +383,9 @@ ENDPOINTS = (
     Endpoint("POST", "/job/definition", create_definition),
     Endpoint("GET", "/job/definitions", list_definitions),
     Endpoint("GET", "/job/definition/{definition_id}", get_definition),
+    Endpoint("PATCH", "/job/definition/{definition_id}", rename_definition),
     Endpoint("DELETE", "/job/definition/{definition_id}", delete_definition),
+    Endpoint("POST", "/job/definition/{definition_id}/clone", clone_definition),
     Endpoint("GET", "/job/definition/{definition_id}/revision", get_latest_revision),
     Endpoint("POST", "/job/definition/{definition_id}/revision", create_revision),
     Endpoint("GET", "/job/definition/{definition_id}/revision/{number}", get_revision),

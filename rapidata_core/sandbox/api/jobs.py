@@ -1,4 +1,4 @@
-"""Jobs: created and paid, moved on by the clock, paused, resumed, repeated, deleted, collected."""
+"""Jobs: created and paid, moved on by the clock, paused, resumed, repeated and deleted."""
 
 from __future__ import annotations
 
@@ -6,23 +6,28 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Row, delete, select, update
-from starlette.responses import Response as HttpResponse
 
-from rapidata_core.sandbox import crowd, lifecycle, money, results
-from rapidata_core.sandbox.answers import encode
+from rapidata_core.sandbox import (
+    collection,
+    crowd,
+    lifecycle,
+    matchups,
+    money,
+    pools,
+    qualification,
+)
 from rapidata_core.sandbox.api import audiences as audience_service
 from rapidata_core.sandbox.api import billing, datasets, definitions
-from rapidata_core.sandbox.api.call import Call, Endpoint, Fields, JsonObject
+from rapidata_core.sandbox.api.call import Call, Endpoint, JsonObject
 from rapidata_core.sandbox.clock import rfc3339
+from rapidata_core.sandbox.collection import Task
 from rapidata_core.sandbox.lifecycle import Job
-from rapidata_core.sandbox.listing import Field, Listing, last, page_of
-from rapidata_core.sandbox.problems import Problem, invalid, missing, not_simulated
+from rapidata_core.sandbox.listing import Field, Listing, page_of
+from rapidata_core.sandbox.problems import Problem, invalid, missing
 from rapidata_core.sandbox.settings import ORGANIZATION_ID, OWNER_MAIL
-from rapidata_core.sandbox.store import Store, datapoints, jobs
-from rapidata_core.sandbox.tasks import is_on, read_flags, read_votes, read_workflow
+from rapidata_core.sandbox.store import Store, datapoints, groups, jobs
+from rapidata_core.sandbox.tasks import read_flags
 
-_TYPES = {"Compare": "Compare", "Classify": "Classification"}
-_MAX_RESPONSES = 1000
 _LISTING = Listing(
     rows=select(jobs),
     order=(jobs.c.seq,),
@@ -43,27 +48,111 @@ _LISTING = Listing(
 )
 
 
+def catch_up(store: Store, now: int) -> None:
+    """Let jobs go on that waited for jobs that have ended. Without such jobs this is a glance."""
+    if not store.jobs_wait:
+        return
+    with store.transaction():
+        waiting = select(jobs).where(jobs.c.waits_for.is_not(None)).order_by(jobs.c.seq)
+        rows = store.read(waiting).all()
+        for row in rows:
+            job = lifecycle.from_row(row)
+            end = _end_of(store, job.waits_for, now)
+            if end is None:
+                continue
+            if job.hold == "Queued":
+                job = lifecycle.released(job, max(end, job.held_at or end))
+            _save(store, replace(job, waits_for=None))
+    store.jobs_wait = bool(rows)
+
+
+def place(
+    store: Store,
+    *,
+    name: str | None,
+    definition_id: str,
+    audience_id: str,
+    revision_number: int | None,
+    now: int,
+    preceding_job_id: str | None = None,
+) -> Job:
+    """Create a job and charge for it; or let it wait in ``SpendLimited``, when nobody can pay.
+
+    The job starts when there are people to answer it, and when the preceding job has ended.
+
+    Args:
+        store: Where to.
+        name: ``None`` calls it after the definition and the revision.
+        definition_id: What to ask.
+        audience_id: Whom to ask.
+        revision_number: ``None`` is the latest.
+        now: The moment of its creation.
+        preceding_job_id: The job to wait for.
+
+    Raises:
+        Problem: Something that it refers to does not exist.
+    """
+    errors: dict[str, list[str]] = {}
+    definition = definitions.find_definition(store, definition_id)
+    if definition is None:
+        errors["jobDefinitionId"] = [f"There is no job definition with the id {definition_id}."]
+    if audience_service.find(store, audience_id) is None:
+        errors["audienceId"] = [f"There is no audience with the id {audience_id}."]
+    if preceding_job_id is not None and find(store, preceding_job_id) is None:
+        errors["precedingJobId"] = [f"There is no job with the id {preceding_job_id}."]
+    revision = None if definition is None else _revision(store, definition_id, revision_number)
+    if definition is not None and revision is None:
+        errors["revisionNumber"] = [f"The definition has no revision {revision_number}."]
+    if errors or definition is None or revision is None:
+        raise invalid(errors)
+    pools.recruit_if_needed(store, audience_id, now)
+    named = name or f"{definition.name}:{revision.number}"
+    job = _new_job(store, named, audience_id, revision, now)
+    if money.price(job.most_responses) <= billing.balance(store):
+        billing.charge(store, job, now)
+        job = replace(job, charged=True)
+    else:
+        job = lifecycle.held(job, "SpendLimited", now)
+    if preceding_job_id is not None and _end_of(store, preceding_job_id, now) is None:
+        job = _queued(store, replace(job, waits_for=preceding_job_id), now)
+    store.add(jobs, **(asdict(job) | {"seq": None}))
+    return job
+
+
+def state_at(store: Store, job: Job, now: int) -> str:
+    """The state at a moment of a job that may have been held or released since it was read."""
+    return lifecycle.state(find(store, job.id) or job, now)
+
+
 def create_job(call: Call) -> Any:
     """``POST /job``: charges the account, or waits in ``SpendLimited`` when it cannot."""
     fields = call.fields()
-    definition, audience, revision = _references(call, fields)
-    name = fields.optional_text("name") or f"{definition.name}:{revision.number}"
+    definition_id, audience_id = fields.text("jobDefinitionId"), fields.text("audienceId")
+    number, name = fields.optional_whole("revisionNumber"), fields.optional_text("name")
+    preceding = fields.optional_text("precedingJobId")
+    # Nothing that is shown here is explicit, so the check finds nothing.
+    fields.optional_flag("checkForExplicitContent")
+    if "name" in fields:
+        fields.text("name")
     fields.check()
-    job = _new_job(call, name, audience.id, revision)
-    price, available = money.price(job.responses), billing.balance(call.store)
-    affordable = price <= available
-    if affordable:
-        billing.charge(call.store, job, call.now)
-        job = replace(job, charged=True)
-    else:
-        job = lifecycle.held(job, "SpendLimited", call.now)
-    call.store.add(jobs, **(asdict(job) | {"seq": None}))
+    available = billing.balance(call.store)
+    started = pools.recruit_if_needed(call.store, audience_id, call.now)
+    job = place(
+        call.store,
+        name=name,
+        definition_id=definition_id,
+        audience_id=audience_id,
+        revision_number=number,
+        now=call.now,
+        preceding_job_id=preceding,
+    )
+    price = money.price(job.most_responses)
     answer: JsonObject = {
         "jobId": job.id,
-        "recruitingStarted": False,
+        "recruitingStarted": started,
         "experimentId": None,
         "contentCheckSkipDenied": None,
-        "costWarning": None if affordable else _warning(price, available),
+        "costWarning": None if job.charged else _warning(price, available),
     }
     return answer
 
@@ -79,7 +168,7 @@ def list_jobs(call: Call) -> Any:
 
 def get_job(call: Call) -> Any:
     """``GET /job/{id}``."""
-    job = _required(call)
+    job = required(call)
     state = lifecycle.state(job, call.now)
     completed = lifecycle.completed_at(job, call.now)
     audience = audience_service.find(call.store, job.audience_id)
@@ -100,12 +189,12 @@ def get_job(call: Call) -> Any:
 
 def get_progress(call: Call) -> Any:
     """``GET /job/{id}/progress``."""
-    job = _required(call)
-    count = _answered(call, job)
+    job = required(call)
+    count = answered(call, job)
     return {
         "completionPercentage": round(100 * count / job.responses, 4),
         "total": job.datapoint_count,
-        "completed": results.completed_datapoints(job, count),
+        "completed": _completed(call.store, job, count),
         "state": lifecycle.labeling_state(job, call.now),
         "responseCount": count,
     }
@@ -113,49 +202,13 @@ def get_progress(call: Call) -> Any:
 
 def get_cost_estimate(call: Call) -> Any:
     """``GET /job/{id}/cost-estimate``."""
-    job = _required(call)
-    return definitions.cost(job.datapoint_count, job.votes)
-
-
-def download_results(call: Call) -> Any:
-    """``GET /job/{id}/download-results``: the file itself, once the job is complete."""
-    job = _required(call)
-    made_at = lifecycle.completed_at(job, call.now)
-    state = lifecycle.state(job, call.now)
-    if made_at is None and state == "Failed":
-        raise Problem(404, "The job has no results", "The job failed; there are no results.")
-    if made_at is None:
-        raise Problem(409, "The results are not available yet.", f"The job is {state}.")
-    file = results.result_file(_task(call, job), _answered(call, job), made_at)
-    disposition = {"Content-Disposition": f'attachment; filename="{job.id}.json"'}
-    return HttpResponse(encode(file), media_type="application/octet-stream", headers=disposition)
-
-
-def list_responses(call: Call) -> Any:
-    """``GET /job/{id}/responses``: the answers so far, newest first by default."""
-    job = _required(call)
-    limit = _whole(call, "limit") or 100
-    if limit > _MAX_RESPONSES:
-        raise invalid({"limit": [f"limit is at most {_MAX_RESPONSES}."]})
-    oldest_first = (last(call.query, "sort") or "Desc").lower().startswith("asc")
-    # The cursor is an answer's number, so it stays where it is while new answers arrive.
-    cursor = _whole(call, "cursor")
-    task = _task(call, job)
-    numbered = list(enumerate(results.responses(task, _answered(call, job))))
-    if oldest_first:
-        numbered = numbered[0 if cursor is None else cursor + 1 :]
-    else:
-        numbered = numbered[:cursor][::-1]
-    chosen = numbered[:limit]
-    return {
-        "responses": [_response(task, number, response) for number, response in chosen],
-        "nextCursor": str(chosen[-1][0]) if len(numbered) > limit else None,
-    }
+    job = required(call)
+    return definitions.cost(job.datapoint_count, job.most_responses)
 
 
 def pause_job(call: Call) -> None:
     """``POST /job/{id}/pause``."""
-    job = _required(call)
+    job = required(call)
     _refuse_finished(call, job, "paused")
     if job.hold != "Paused":
         _save(call.store, lifecycle.held(job, "Paused", call.now))
@@ -163,7 +216,7 @@ def pause_job(call: Call) -> None:
 
 def resume_job(call: Call) -> None:
     """``POST /job/{id}/resume``: goes on, and pays for a job that was not affordable before."""
-    job = _required(call)
+    job = required(call)
     _refuse_finished(call, job, "resumed")
     if job.hold is not None:
         _go_on(call, job)
@@ -171,7 +224,7 @@ def resume_job(call: Call) -> None:
 
 def retry_job(call: Call) -> None:
     """``POST /job/{id}/retry``: results anew from stale ones; a failed job goes on."""
-    job = _required(call)
+    job = required(call)
     if job.hold == "StaleResults":
         _save(call.store, lifecycle.reaggregated(job, call.now))
     elif job.hold is not None:
@@ -180,15 +233,15 @@ def retry_job(call: Call) -> None:
 
 def delete_job(call: Call) -> None:
     """``DELETE /job/{id}``: gives the money back when nobody has answered yet."""
-    job = _required(call)
-    if job.charged and _answered(call, job) == 0:
+    job = required(call)
+    if job.charged and answered(call, job) == 0:
         billing.refund(call.store, job, call.now)
     call.store.write(delete(jobs).where(jobs.c.id == job.id))
 
 
 def rename_job(call: Call) -> None:
     """``PATCH /job/{id}``."""
-    job = _required(call)
+    job = required(call)
     fields = call.fields()
     name = fields.text("name") if "name" in fields else job.name
     fields.check()
@@ -197,7 +250,7 @@ def rename_job(call: Call) -> None:
 
 def force_state(call: Call) -> Any:
     """``POST /_sandbox/jobs/{id}/state``: any state; it stays until resume, retry or this again."""
-    job = _required(call)
+    job = required(call)
     fields = call.fields()
     state = fields.text("state")
     failure, reason = fields.optional_text("failureMessage"), fields.optional_text("reviewReason")
@@ -219,31 +272,31 @@ def force_state(call: Call) -> Any:
 
 def find(store: Store, job_id: str) -> Job | None:
     """A job."""
-    row = store.one(select(jobs).where(jobs.c.id == job_id))
+    row = store.find(jobs, id=job_id)
     return None if row is None else lifecycle.from_row(row)
 
 
-def _references(call: Call, fields: Fields) -> tuple[Row[Any], Row[Any], Row[Any]]:
-    """The definition, audience and revision that a new job names."""
-    definition_id, audience_id = fields.text("jobDefinitionId"), fields.text("audienceId")
-    number = fields.optional_whole("revisionNumber")
-    fields.check()
-    if "precedingJobId" in fields:
-        raise not_simulated("precedingJobId", "a job that waits for another one")
-    definition = definitions.find_definition(call.store, definition_id)
-    if definition is None:
-        fields.wrong("jobDefinitionId", f"There is no job definition with the id {definition_id}.")
-    audience = audience_service.find(call.store, audience_id)
-    if audience is None:
-        fields.wrong("audienceId", f"There is no audience with the id {audience_id}.")
-    revision = None if definition is None else _revision(call.store, definition.id, number)
-    if definition is not None and revision is None:
-        fields.wrong("revisionNumber", f"The definition has no revision {number}.")
-    fields.check()
-    assert definition is not None
-    assert audience is not None
-    assert revision is not None
-    return definition, audience, revision
+def required(call: Call) -> Job:
+    """The job that a request is about.
+
+    Raises:
+        Problem: There is none.
+    """
+    job_id = call.path["job_id"]
+    job = find(call.store, job_id)
+    if job is None:
+        raise missing("Job", job_id)
+    return job
+
+
+def answered(call: Call, job: Job) -> int:
+    """How many answers have arrived."""
+    return lifecycle.answered(job, call.store.seed, call.now)
+
+
+def task_of(store: Store, job: Job) -> Task:
+    """Everything that decides the job's answers."""
+    return store.remembered("task", job.id, lambda: _task(store, job))
 
 
 def _revision(store: Store, definition_id: str, number: int | None) -> Row[Any] | None:
@@ -252,30 +305,41 @@ def _revision(store: Store, definition_id: str, number: int | None) -> Row[Any] 
     return definitions.find_revision(store, definition_id, number)
 
 
-def _new_job(call: Call, name: str, audience_id: str, revision: Row[Any]) -> Job:
-    points, highest = definitions.snapshot(call.store, revision.dataset_id)
-    votes = read_votes(revision.referee)
-    return Job(
+def _new_job(store: Store, name: str, audience_id: str, revision: Row[Any], now: int) -> Job:
+    points, highest = definitions.snapshot(store, revision.dataset_id)
+    _, referee = definitions.task_of(revision)
+    most = definitions.most_responses(store, revision, highest)
+    pool = pools.pool_key(store, audience_id, now)
+    job = Job(
         seq=0,
-        id=call.store.next_id("job"),
+        id=store.next_id("job"),
         name=name,
         definition_id=revision.definition_id,
         revision=revision.number,
         audience_id=audience_id,
-        pipeline_id=call.store.next_id("pipeline"),
+        pipeline_id=store.next_id("pipeline"),
         dataset_id=revision.dataset_id,
         last_datapoint=highest,
         datapoint_count=points,
-        votes=votes,
-        created_at=call.now,
-        duration=crowd.job_duration(points * votes),
-        shift=0,
+        votes=referee.votes,
+        most_responses=most,
+        responses=most,
+        pool=pool,
+        waits_for=None,
+        created_at=now,
+        duration=0,
+        # Nobody answers before there is anybody.
+        shift=max(0, pools.first_available(store, pool) - now),
         hold=None,
         held_at=None,
         failure_message=None,
         review_reason=None,
         charged=False,
     )
+    if referee.stops_early or pools.restore(store, pool).size < referee.votes:
+        # Not remembered: should this request fail, another job gets this id.
+        job = replace(job, responses=sum(_task(store, job).stops) or most)
+    return replace(job, duration=crowd.job_duration(job.responses))
 
 
 def _warning(price: int, available: int) -> JsonObject:
@@ -286,14 +350,6 @@ def _warning(price: int, available: int) -> JsonObject:
     }
 
 
-def _required(call: Call) -> Job:
-    job_id = call.path["job_id"]
-    job = find(call.store, job_id)
-    if job is None:
-        raise missing("Job", job_id)
-    return job
-
-
 def _save(store: Store, job: Job) -> None:
     values = asdict(job)
     store.write(update(jobs).where(jobs.c.seq == values.pop("seq")).values(**values))
@@ -301,14 +357,29 @@ def _save(store: Store, job: Job) -> None:
 
 def _go_on(call: Call, job: Job) -> None:
     if not job.charged:
-        price, available = money.price(job.responses), billing.balance(call.store)
+        price, available = money.price(job.most_responses), billing.balance(call.store)
         if price > available:
             detail = (
                 f"The job costs {money.decimal(price)}; the balance is {money.decimal(available)}."
             )
             raise Problem(409, "The balance does not cover the job.", detail)
         billing.charge(call.store, job, call.now)
-    _save(call.store, replace(lifecycle.released(job, call.now), charged=True))
+    going = replace(lifecycle.released(job, call.now), charged=True)
+    _save(call.store, _queued(call.store, going, call.now))
+
+
+def _queued(store: Store, job: Job, now: int) -> Job:
+    """The job, standing still if it has to wait for another one and nothing else holds it."""
+    if job.waits_for is None:
+        return job
+    store.jobs_wait = True
+    return job if job.hold is not None else lifecycle.held(job, "Queued", now)
+
+
+def _end_of(store: Store, job_id: str | None, now: int) -> int | None:
+    """When a job ended, if it has; nobody waits for a job that was deleted."""
+    job = None if job_id is None else find(store, job_id)
+    return now if job is None else lifecycle.ended_at(job, now)
 
 
 def _refuse_finished(call: Call, job: Job, verb: str) -> None:
@@ -317,39 +388,45 @@ def _refuse_finished(call: Call, job: Job, verb: str) -> None:
         raise Problem(409, f"The job cannot be {verb}.", f"The job is {state}.")
 
 
-def _answered(call: Call, job: Job) -> int:
-    return lifecycle.answered(job, call.store.seed, call.now)
+def _completed(store: Store, job: Job, count: int) -> int:
+    """How many datapoints have all their answers."""
+    if job.responses == job.most_responses == job.datapoint_count * job.votes:
+        # All get the same number, round after round; no need to look at the datapoints.
+        return max(0, count - job.datapoint_count * (job.votes - 1))
+    task = task_of(store, job)
+    counts = collection.counts_of(task.stops, count)
+    return sum(
+        len(unit.datapoints) if isinstance(unit, collection.Ranking) else 1
+        for unit, got, stop in zip(task.units, counts, task.stops, strict=True)
+        if got >= stop > 0
+    )
 
 
-def _task(call: Call, job: Job) -> results.Task:
-    """Everything that decides the job's answers."""
-    revision = definitions.find_revision(call.store, job.definition_id, job.revision)
-    audience = audience_service.find(call.store, job.audience_id)
+def _task(store: Store, job: Job) -> Task:
+    revision = definitions.find_revision(store, job.definition_id, job.revision)
     assert revision is not None
-    assert audience is not None
-    workflow = read_workflow(revision.workflow)
-    flags = read_flags(revision.flags)
+    workflow, referee = definitions.task_of(revision)
     wanted = (
-        select(datapoints.c.segments)
+        select(datapoints)
         .where(datapoints.c.dataset_id == job.dataset_id, datapoints.c.seq <= job.last_datapoint)
         .order_by(datapoints.c.sort_index, datapoints.c.seq)
     )
-    compared = workflow.type == "Compare"
-    points = results.datapoints_of(
-        [row.segments for row in call.store.read(wanted)],
-        compared=compared,
-        literal_options=workflow.options,
-        ordered=is_on(flags, "no_shuffle") and not compared,
-        unsure=is_on(flags, "compare_unsure") and compared,
-        find=lambda name: datasets.existing(call.store, name),
-    )
-    return results.Task(
-        seed=call.store.seed,
-        pool=audience.pool,
-        job=job,
-        type=_TYPES[workflow.type],
-        instruction=workflow.instruction,
-        datapoints=tuple(points),
+    shared = store.read(select(groups).where(groups.c.dataset_id == job.dataset_id))
+    return Task(
+        seed=store.seed,
+        key=job.id,
+        pool=pools.restore(store, job.pool),
+        workflow=workflow,
+        referee=referee,
+        flags=read_flags(revision.flags),
+        units=collection.units_of(
+            workflow,
+            store.read(wanted).all(),
+            {row.name: row.segments for row in shared},
+            lambda name: datasets.existing(store, name),
+        ),
+        truths=matchups.preferences(store, job.id)
+        or qualification.known_truths(store, job.created_at),
     )
 
 
@@ -357,7 +434,7 @@ def _item(call: Call, job: Job) -> JsonObject:
     return _both_views(job, lifecycle.state(job, call.now)) | {
         "jobDefinitionId": job.definition_id,
         "isShared": False,
-        "progress": round(_answered(call, job) / job.responses, 6),
+        "progress": round(answered(call, job) / job.responses, 6),
     }
 
 
@@ -376,41 +453,6 @@ def _both_views(job: Job, state: str) -> JsonObject:
     }
 
 
-def _response(task: results.Task, number: int, response: results.Response) -> JsonObject:
-    person = response.person
-    rapid = {"rapidId": f"{task.job.id}_{response.place}"}
-    if task.type == "Compare":
-        result = {"_t": "CompareResult", "winners": [response.option], **rapid}
-    else:
-        result = {"_t": "AttachCategoryResult", "category": response.option, **rapid}
-    return {
-        "id": f"{task.job.id}_response_{number}",
-        "userId": person.id,
-        "country": person.country,
-        "language": person.language,
-        "age": person.age,
-        "gender": person.gender,
-        "occupation": person.occupation,
-        "result": result,
-        "userScore": person.score,
-        "userScores": {"global": person.score},
-        "demographicInformation": {
-            "age": person.age,
-            "gender": person.gender,
-            "occupation": person.occupation,
-        },
-    }
-
-
-def _whole(call: Call, name: str) -> int | None:
-    text = last(call.query, name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise invalid({name: [f"{text!r} is not a whole number."]})
-    return int(text)
-
-
 ENDPOINTS = (
     Endpoint("POST", "/job", create_job),
     Endpoint("GET", "/jobs", list_jobs),
@@ -419,10 +461,8 @@ ENDPOINTS = (
     Endpoint("DELETE", "/job/{job_id}", delete_job),
     Endpoint("GET", "/job/{job_id}/progress", get_progress),
     Endpoint("GET", "/job/{job_id}/cost-estimate", get_cost_estimate),
-    Endpoint("GET", "/job/{job_id}/download-results", download_results),
-    Endpoint("GET", "/job/{job_id}/responses", list_responses),
     Endpoint("POST", "/job/{job_id}/pause", pause_job),
     Endpoint("POST", "/job/{job_id}/resume", resume_job),
     Endpoint("POST", "/job/{job_id}/retry", retry_job),
-    Endpoint("POST", "/_sandbox/jobs/{job_id}/state", force_state, open=True),
+    Endpoint("POST", "/_sandbox/jobs/{job_id}/state", force_state, open=True, recorded=False),
 )

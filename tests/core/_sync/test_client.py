@@ -213,14 +213,3 @@ def test_pages_open_in_a_browser_or_are_printed(client, monkeypatch, capfd):
     assert opened == [job.url]
     assert job.url in capfd.readouterr().err
     assert job.url.endswith(f"/audiences/global/job/{job.id}")
-
-
-def test_urls_that_the_platform_cannot_get(client, rapidata_sandbox):
-    # The sandbox fetches nothing; it refuses the reserved top-level domain .invalid.
-    bad = ["https://broken.invalid/a.jpg", PAIRS[0][1]]
-    with pytest.raises(errors.FailedUploadException) as caught:
-        client.job.create_compare_job_definition(
-            name="n", instruction="Which?", datapoints=[PAIRS[0], bad]
-        )
-    assert caught.value.failed_uploads == [bad]
-    assert not [r for r in rapidata_sandbox.requests() if r["path"].startswith("/dataset")]

@@ -172,11 +172,11 @@ def test_a_longer_retry_after_is_not_waited_for(scripted):
 
 @pytest.mark.parametrize("answer", [(503, {}, b""), "drop", (200, {}, b"<html>")])
 def test_creating_is_not_repeated_when_it_may_have_happened(scripted, answer):
-    scripted.on("POST", "/dataset", answer)
+    scripted.on("POST", "/audience/unlisted", answer)
     with client_of(scripted) as client:
         with pytest.raises((errors.ServerError, errors.TransportError)):
-            client.job.create_job_definition(TEXTS)
-    assert len(scripted.requests("/dataset")) == 1
+            client.audience.create_unlisted_audience("My people")
+    assert len(scripted.requests("/audience/unlisted")) == 1
 
 
 def test_creating_is_repeated_when_it_was_refused_for_its_rate(scripted):

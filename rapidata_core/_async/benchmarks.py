@@ -1,0 +1,504 @@
+"""Benchmarks: prompts, the models that answer them, and leaderboards that rank the models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from rapidata_core._async.api.mri import AsyncBenchmarkApi, AsyncLeaderboardApi
+from rapidata_core._async.contributions import in_words, send_each
+from rapidata_core._async.leaderboards import (
+    AsyncRapidataLeaderboard,
+    matrix_frame,
+    standings_frame,
+    weighting,
+)
+from rapidata_core._async.participants import AsyncBenchmarkParticipant, submit
+from rapidata_core._async.transport import AsyncTransport
+from rapidata_core._async.waiting import find_out
+from rapidata_core.display import show
+from rapidata_core.errors import (
+    IncompleteUploadError,
+    ServerError,
+    TransportError,
+    ValidationError,
+)
+from rapidata_core.http import segment
+from rapidata_core.policy.benchmarks import (
+    READY,
+    HasId,
+    LeaderboardSettings,
+    LevelOfDetail,
+    Prompt,
+    blank,
+    existing_assets,
+    is_whole,
+    new_prompts,
+    new_samples,
+    read_origin,
+    read_prompt,
+    read_tags,
+    tags_on_the_wire,
+    taken,
+    unknown_identifiers,
+    vote_filters,
+    wrong_tags,
+)
+from rapidata_core.types import Origin, Setting, Tag, VoteAggregation
+from rapidata_core.wire.mri import LeaderboardAnswer, LeaderboardCreated, ParticipantAnswer
+
+if TYPE_CHECKING:
+    import pandas
+
+_CONFLICT = 409
+
+
+class AsyncRapidataBenchmark:
+    """Prompts, the models that answer them, and leaderboards that rank the models.
+
+    Attributes:
+        id: The benchmark's id.
+        name: Its name.
+    """
+
+    def __init__(self, transport: AsyncTransport, benchmark_id: str, name: str) -> None:
+        self._transport = transport
+        self._benchmarks = AsyncBenchmarkApi(transport)
+        self._read: list[Prompt] | None = None
+        # Prompts are sent some at a time, so the platform may have them in another order.
+        self._places: dict[str, int] = {}
+        self.id = benchmark_id
+        self.name = name
+
+    @property
+    def url(self) -> str:
+        """Its page in the dashboard."""
+        app = self._transport.settings.endpoints.app
+        return f"{app}/mri/benchmarks/{segment(self.id)}"
+
+    @property
+    async def identifiers(self) -> list[str]:
+        """The identifiers of the prompts: in the platform's order, then as they were added here."""
+        return [prompt.identifier for prompt in await self._prompts()]
+
+    @property
+    async def prompts(self) -> list[str | None]:
+        """The texts of the prompts as they were given, aligned with :attr:`identifiers`."""
+        return [prompt.prompt for prompt in await self._prompts()]
+
+    @property
+    async def english_prompts(self) -> list[str | None]:
+        """The same in English."""
+        return [prompt.english_prompt for prompt in await self._prompts()]
+
+    @property
+    async def prompt_assets(self) -> list[list[str] | None]:
+        """The media of the prompts: URLs, or the names of local files; None without media."""
+        return [prompt.prompt_asset for prompt in await self._prompts()]
+
+    @property
+    async def tags(self) -> list[list[str]]:
+        """The tags of the prompts."""
+        return [[tag.value for tag in prompt.tags] for prompt in await self._prompts()]
+
+    @property
+    async def structured_tags(self) -> list[list[Tag]]:
+        """The tags of the prompts with their categories."""
+        return [list(prompt.tags) for prompt in await self._prompts()]
+
+    @property
+    async def origins(self) -> list[Origin | None]:
+        """Where the prompts come from."""
+        return [prompt.origin for prompt in await self._prompts()]
+
+    @property
+    async def leaderboards(self) -> list[AsyncRapidataLeaderboard]:
+        """The leaderboards, read anew."""
+        return [
+            AsyncRapidataLeaderboard(self._transport, self.id, answer)
+            for answer in await self._benchmarks.leaderboards(self.id)
+        ]
+
+    @property
+    async def participants(self) -> list[AsyncBenchmarkParticipant]:
+        """The models, read anew."""
+        return [
+            AsyncBenchmarkParticipant(self._transport, self.id, answer)
+            for answer in await self._benchmarks.participants(self.id)
+        ]
+
+    async def reload(self) -> None:
+        """Read the name anew, and the prompts when they are used next."""
+        self.name = (await self._benchmarks.get(self.id)).name
+        self._read = None
+
+    async def add_prompts(
+        self,
+        identifiers: Sequence[str] | None = None,
+        prompts: Sequence[str | None] | None = None,
+        prompt_assets: Sequence[Sequence[str] | str | None] | None = None,
+        tags: Sequence[Sequence[str | Tag] | None] | None = None,
+        origins: Sequence[Origin | str | None] | None = None,
+    ) -> None:
+        """Add prompts, for models that are added from now on. All lists are aligned by index.
+
+        Args:
+            identifiers: The names of the prompts; by default the prompts themselves.
+            prompts: Their texts.
+            prompt_assets: Paths or URLs of the media that go with each.
+            tags: The tags of each, by which results are filtered; labelers never see them.
+            origins: Where each comes from.
+
+        Raises:
+            ValidationError: Something is wrong with the arguments; nothing was sent.
+            IncompleteUploadError: Some did not get there; its ``retry()`` sends those again.
+        """
+        subject = f"The prompts for {self.name!r}"
+        new = new_prompts(subject, identifiers, prompts, prompt_assets, tags, origins)
+        self._read = None
+        taken(subject, new, await self.identifiers)
+        await self.send_prompts(new)
+
+    async def send_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Add prompts that were checked; see :meth:`add_prompts`."""
+        self._read = None
+        for prompt in prompts:
+            self._places.setdefault(prompt.identifier, len(self._places))
+        failures = await send_each(
+            self._transport, prompts, lambda prompt: prompt.prompt_asset or [], self._add_prompt
+        )
+        if not failures:
+            return
+        failed = [failure.item for failure in failures]
+        raise IncompleteUploadError(
+            f"{len(failures)} of {len(prompts)} prompts of {self.name!r} did not get to the "
+            f"platform: {in_words(failures)}. The others are there. Call retry(), or correct what "
+            "failed and use benchmark.add_prompts().",
+            detailed_failures=failures,
+            retry=lambda: self._add_missing(failed),
+            benchmark=self,
+        )
+
+    async def update_prompt(
+        self,
+        identifier: str,
+        tags: Sequence[str | Tag] | None = None,
+        origin: Origin | str | None = None,
+    ) -> None:
+        """Replace the tags or the origin of a prompt; what is None stays.
+
+        Raises:
+            ValidationError: There is no such prompt, or nothing to change.
+        """
+        problems = [] if tags is None else wrong_tags(tags)
+        if tags is None and origin is None:
+            problems.append("tags: give tags, an origin, or both")
+        found = next((p for p in await self._prompts() if p.identifier == identifier), None)
+        if found is None:
+            problems.append(f"identifier: the benchmark has no prompt {identifier!r}")
+        if problems or found is None:
+            raise ValidationError(f"The change of prompt {identifier!r}", problems)
+        changes: dict[str, Any] = {}
+        if tags is not None:
+            changes["tags"] = tags_on_the_wire(read_tags(tags))
+        if (source := read_origin(origin)) is not None:
+            changes["origin"] = {"source": source.source}
+        await self._benchmarks.update_prompt(found.id, changes)
+        self._read = None
+
+    async def update(self, min_assets_per_prompt: int) -> None:
+        """Have the platform warn about models with fewer samples than this for a prompt.
+
+        Args:
+            min_assets_per_prompt: At least 2.
+        """
+        least = min_assets_per_prompt
+        if not is_whole(least, 2):
+            problem = f"min_assets_per_prompt: must be a whole number, at least 2, not {least!r}"
+            raise ValidationError("The benchmark's new settings", [problem])
+        await self._benchmarks.update(self.id, {"minAssetsPerPrompt": least})
+
+    async def get_tag_counts(self) -> pandas.DataFrame:
+        """How many prompts carry each tag: ``value, category, prompt_count``."""
+        import pandas
+
+        rows = [tag.model_dump() for tag in (await self._benchmarks.tags(self.id)).tags]
+        return pandas.DataFrame(rows, columns=pandas.Index(["value", "category", "prompt_count"]))
+
+    async def create_leaderboard(
+        self,
+        name: str,
+        instruction: str,
+        show_prompt: bool = False,
+        show_prompt_asset: bool = False,
+        inverse_ranking: bool = False,
+        level_of_detail: LevelOfDetail | int | None = None,
+        min_responses_per_matchup: int | None = None,
+        audience_id: str | HasId | None = None,
+        settings: Sequence[Setting] | None = None,
+        included_tags: Sequence[str] | None = None,
+        excluded_tags: Sequence[str] | None = None,
+        vote_aggregation: VoteAggregation | str = VoteAggregation.MAJORITY_VOTE,
+        skip_initial_run: bool = False,
+    ) -> AsyncRapidataLeaderboard:
+        """Rank the models under a question. This costs money when models are there already.
+
+        Args:
+            name: The leaderboard's name; labelers never see it.
+            instruction: What labelers are asked about two samples.
+            show_prompt: Whether they see the prompt.
+            show_prompt_asset: Whether they see the media of the prompt.
+            inverse_ranking: The model that is chosen loses, as in "which is worse?".
+            level_of_detail: ``debug``, ``low``, ``medium``, ``high``, ``very high``, or a number
+                of answers per evaluation; None leaves it to the platform.
+            min_responses_per_matchup: Answers to each comparison, at least 3.
+            audience_id: Who answers: an id, or any kind of audience; everybody by default.
+            settings: How the tasks are shown.
+            included_tags: Only use prompts with one of these tags.
+            excluded_tags: Never use prompts with one of these tags.
+            vote_aggregation: Whether each matchup counts once, or each vote.
+            skip_initial_run: Do not compare the models that are there already.
+
+        Raises:
+            ValidationError: Something is wrong with the arguments; nothing was sent.
+            AmbiguousSubmissionError: It is unknown whether the leaderboard was created.
+        """
+        detail = LeaderboardSettings(
+            name, level_of_detail, min_responses_per_matchup, vote_aggregation
+        )
+        problems = [p for p in (blank("name", name), blank("instruction", instruction)) if p]
+        problems += detail.problems()
+        audience = audience_id if isinstance(audience_id, str | None) else audience_id.id
+        if audience is not None and (problem := blank("audience_id", audience)):
+            problems.append(problem)
+        for argument, tags in (("included_tags", included_tags), ("excluded_tags", excluded_tags)):
+            problems += [p.replace("tags:", f"{argument}:", 1) for p in wrong_tags(tags)]
+        if problems:
+            raise ValidationError(f"The leaderboard {name!r}", problems)
+        flags = [{"key": setting.key, "value": setting.value} for setting in settings or ()]
+        body = {
+            "benchmarkId": self.id,
+            "instruction": instruction,
+            "showPrompt": show_prompt,
+            "showPromptAsset": show_prompt_asset,
+            "isInversed": inverse_ranking,
+            "audienceId": audience,
+            "featureFlags": flags or None,
+            "includedTags": None if included_tags is None else list(included_tags),
+            "excludedTags": None if excluded_tags is None else list(excluded_tags),
+            "skipInitialRun": skip_initial_run,
+            **detail.body(),
+        }
+        answer = await self._create_leaderboard(
+            {key: value for key, value in body.items() if value is not None}
+        )
+        return AsyncRapidataLeaderboard(self._transport, self.id, answer)
+
+    async def add_model(
+        self,
+        name: str,
+        media: Sequence[str],
+        identifiers: Sequence[str] | None = None,
+        prompts: Sequence[str] | None = None,
+        data_type: Literal["media", "text"] = "media",
+    ) -> AsyncBenchmarkParticipant:
+        """Add a model with what it made. It is not evaluated, and costs nothing, until it is run.
+
+        Args:
+            name: The model's name.
+            media: Local paths, URLs, or texts.
+            identifiers: The identifier of the prompt of each.
+            prompts: The same, where prompts are their own identifiers.
+            data_type: ``text`` when the media are texts.
+
+        Raises:
+            ValidationError: Something is wrong with the arguments; nothing was created.
+            IncompleteUploadError: Some media did not get there. Its ``participant`` has the rest,
+                its ``retry()`` sends what failed again.
+        """
+        subject = f"The model {name!r}"
+        samples = new_samples(subject, media, identifiers, prompts, data_type=data_type, name=name)
+        known = await self.identifiers
+        if any(sample.identifier not in known for sample in samples):
+            # Somebody else may have added prompts since they were read.
+            self._read = None
+        unknown_identifiers(subject, samples, await self.identifiers)
+        participant = AsyncBenchmarkParticipant(
+            self._transport,
+            self.id,
+            ParticipantAnswer(id=await self._create_participant(name), name=name, status="Created"),
+        )
+        await participant.upload(samples, data_type)
+        return participant
+
+    async def evaluate_model(
+        self,
+        name: str,
+        media: Sequence[str],
+        identifiers: Sequence[str] | None = None,
+        prompts: Sequence[str] | None = None,
+        data_type: Literal["media", "text"] = "media",
+    ) -> None:
+        """Add a model and evaluate it on every leaderboard. This costs money.
+
+        See :meth:`add_model` for arguments and errors; a model whose media are incomplete is not
+        submitted.
+        """
+        participant = await self.add_model(name, media, identifiers, prompts, data_type)
+        await participant.run()
+
+    async def run(self) -> None:
+        """Evaluate all models that have media and were not submitted yet. This costs money.
+
+        They are compared with each other and with those that were submitted before.
+
+        Raises:
+            AmbiguousSubmissionError: It is unknown whether they were submitted.
+        """
+        ready = [one for one in await self.participants if one.status in READY]
+        await submit(self._transport, self.id, ready)
+
+    async def get_overall_standings(
+        self,
+        tags: Sequence[str] | None = None,
+        leaderboard_ids: Sequence[str] | None = None,
+        country: Sequence[str] | None = None,
+        language: Sequence[str] | None = None,
+        gender: Sequence[str] | None = None,
+        age_bucket: Sequence[str] | None = None,
+        occupation: Sequence[str] | None = None,
+        run_id: str | None = None,
+    ) -> pandas.DataFrame:
+        """The models over all leaderboards, the best one first.
+
+        See :meth:`AsyncRapidataLeaderboard.get_standings`; ``leaderboard_ids`` restricts which
+        leaderboards count.
+        """
+        filters = vote_filters(
+            tags=tags,
+            leaderboard_id=leaderboard_ids,
+            country=country,
+            language=language,
+            gender=gender,
+            age_bucket=age_bucket,
+            occupation=occupation,
+            run_id=None if run_id is None else [run_id],
+        )
+        return standings_frame(await self._benchmarks.standings(self.id, filters))
+
+    async def get_win_loss_matrix(
+        self,
+        tags: Sequence[str] | None = None,
+        participant_ids: Sequence[str] | None = None,
+        leaderboard_ids: Sequence[str] | None = None,
+        use_weighted_scoring: bool | None = None,
+        country: Sequence[str] | None = None,
+        language: Sequence[str] | None = None,
+        gender: Sequence[str] | None = None,
+        age_bucket: Sequence[str] | None = None,
+        occupation: Sequence[str] | None = None,
+        run_id: str | None = None,
+    ) -> pandas.DataFrame:
+        """How often the model of each row beat the model of each column, on all leaderboards.
+
+        See :meth:`AsyncRapidataLeaderboard.get_win_loss_matrix`; ``participant_ids`` and
+        ``leaderboard_ids`` restrict which models and leaderboards count.
+        """
+        filters = vote_filters(
+            tags=tags,
+            participant_id=participant_ids,
+            leaderboard_id=leaderboard_ids,
+            country=country,
+            language=language,
+            gender=gender,
+            age_bucket=age_bucket,
+            occupation=occupation,
+            run_id=None if run_id is None else [run_id],
+        )
+        weighted = weighting(use_weighted_scoring)
+        return matrix_frame(await self._benchmarks.matrix(self.id, [*weighted, *filters]))
+
+    async def delete(self) -> None:
+        """Delete the benchmark with everything in it."""
+        await self._benchmarks.delete(self.id)
+
+    def view(self) -> None:
+        """Open its page, where there is a browser."""
+        show(self.url)
+
+    async def _prompts(self) -> list[Prompt]:
+        if self._read is None:
+            read = [read_prompt(one) for one in await self._benchmarks.prompts(self.id)]
+            self._read = sorted(read, key=lambda one: self._places.get(one.identifier, -1))
+        return self._read
+
+    async def _add_missing(self, prompts: Sequence[Prompt]) -> None:
+        self._read = None
+        held = set(await self.identifiers)
+        await self.send_prompts([prompt for prompt in prompts if prompt.identifier not in held])
+
+    async def _add_prompt(self, prompt: Prompt, file_names: Sequence[str]) -> None:
+        named = [("identifier[eq]", prompt.identifier)]
+
+        async def look() -> bool | None:
+            return bool(await self._benchmarks.prompts(self.id, named)) or None
+
+        asset = existing_assets(file_names) if file_names else None
+        try:
+            await self._benchmarks.add_prompt(self.id, prompt.body(asset))
+        except ValidationError as error:
+            # An identifier names one prompt: the platform has it from an attempt before.
+            if error.status_code != _CONFLICT:
+                raise
+        except (TransportError, ServerError) as error:
+            advice = "Call retry(): it leaves alone what the benchmark has."
+            await find_out(look, error, request="POST …/prompt", advice=advice)
+
+    async def _create_participant(self, name: str) -> str:
+        async def look() -> str | None:
+            # An unused one of the same name, whoever left it behind, is as good as a new one.
+            found = await self._benchmarks.participants(self.id, [("name[eq]", name)])
+            return next((one.id for one in found if one.status == "Created"), None)
+
+        try:
+            return (await self._benchmarks.add_participant(self.id, name)).participant_id
+        except (TransportError, ServerError) as error:
+            advice = "Look at benchmark.participants before you add the model again."
+            return await find_out(look, error, request="POST …/participants", advice=advice)
+
+    async def _create_leaderboard(self, body: dict[str, Any]) -> LeaderboardAnswer:
+        """Make the paid call once, and know afterwards what it did."""
+        named = [("name[eq]", body["name"])]
+        before = {one.id for one in await self._benchmarks.leaderboards(self.id, named)}
+
+        async def look() -> LeaderboardAnswer | None:
+            found = await self._benchmarks.leaderboards(self.id, named)
+            return next((one for one in found if one.id not in before), None)
+
+        try:
+            created = await AsyncLeaderboardApi(self._transport).create(body)
+        except (TransportError, ServerError) as error:
+            advice = "Look at benchmark.leaderboards before you create it again."
+            return await find_out(look, error, request="POST /leaderboard", advice=advice)
+        return _leaderboard(body, created)
+
+    def __repr__(self) -> str:
+        return f"RapidataBenchmark(id={self.id!r}, name={self.name!r})"
+
+
+def _leaderboard(body: dict[str, Any], created: LeaderboardCreated) -> LeaderboardAnswer:
+    """A leaderboard that was just created; nothing is asked after the payment."""
+    return LeaderboardAnswer(
+        id=created.id,
+        name=body["name"],
+        instruction=body["instruction"],
+        show_prompt=body["showPrompt"],
+        show_prompt_asset=body["showPromptAsset"],
+        is_inversed=body["isInversed"],
+        response_budget=created.response_budget,
+        min_responses=created.min_responses,
+        audience_id=body.get("audienceId", "global"),
+        vote_aggregation=created.vote_aggregation,
+        included_tags=body.get("includedTags"),
+        excluded_tags=body.get("excludedTags"),
+    )

@@ -1,0 +1,577 @@
+"""Flows: batches that are ranked or classified as they come; and ``client.flow``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from rapidata_core._async.api.flows import AsyncFlowApi, Kind
+from rapidata_core._async.transport import AsyncTransport
+from rapidata_core._async.upload import Filled, fill, upload_assets
+from rapidata_core._async.waiting import find_out, steady, wait_until
+from rapidata_core.errors import (
+    FailedUploadException,
+    FlowItemFailedError,
+    ServerError,
+    TransportError,
+    ValidationError,
+)
+from rapidata_core.jobs.datapoint import Datapoint, asset_input
+from rapidata_core.policy.flows import (
+    ClassifyBatch,
+    ClassifyChanges,
+    ClassifyFlow,
+    RankingBatch,
+    RankingChanges,
+    RankingFlow,
+    distinct,
+    has_ended,
+)
+from rapidata_core.types import (
+    ClassifyDatapointResult,
+    ClassifyFlowItemResult,
+    FlowItemResult,
+    FlowItemState,
+    Setting,
+)
+from rapidata_core.wire.flow import FlowItemAnswer, ResultAsset
+
+if TYPE_CHECKING:
+    import pandas
+
+_log = logging.getLogger("rapidata_core.flow")
+_KINDS: dict[str, Kind] = {
+    "Ranking": "ranking",
+    "RankingFlow": "ranking",
+    "Simple": "simple",
+    "SimpleFlow": "simple",
+}
+
+
+class AsyncRapidataFlowItem:
+    """One batch of a flow, at work until its time to live ends.
+
+    Attributes:
+        id: The item's id.
+        flow_id: Its flow.
+    """
+
+    def __init__(self, transport: AsyncTransport, kind: Kind, flow_id: str, item_id: str) -> None:
+        self._flows = AsyncFlowApi(transport)
+        self._kind: Kind = kind
+        self.id = item_id
+        self.flow_id = flow_id
+
+    async def get_status(self) -> str:
+        """Its state; see :class:`rapidata_core.types.FlowItemState`."""
+        return (await self._flows.item(self.id)).state
+
+    async def wait(self, timeout: float | None = None, poll_interval: float | None = None) -> str:
+        """Wait until it collects no more answers.
+
+        Args:
+            timeout: Seconds to wait at most; None waits for ever.
+            poll_interval: Seconds between looks; by default it grows with the time waited.
+
+        Returns:
+            Its last state: ``Completed``, ``Incomplete`` (its time ran out before it had enough
+            answers; there are results nevertheless) or ``Stopped``.
+
+        Raises:
+            WaitTimeoutError: It takes longer; wait again.
+            FlowItemFailedError: The platform ended it without results.
+        """
+
+        async def look() -> FlowItemAnswer | None:
+            item = await self._flows.item(self.id)
+            return item if has_ended(item.state) else None
+
+        polling = steady(poll_interval)
+        ended = await wait_until(
+            look, what=f"The end of flow item {self.id}", timeout=timeout, polling=polling
+        )
+        if ended.state == FlowItemState.FAILED:
+            why = ended.failure_message or "the platform gives no reason"
+            raise FlowItemFailedError(
+                f"Flow item {self.id} failed: {why}. Create a new batch.", flow_item_id=self.id
+            )
+        return ended.state
+
+    async def get_results(
+        self, timeout: float | None = None
+    ) -> FlowItemResult | ClassifyFlowItemResult:
+        """Wait until it has ended, then read its results; after an early end they are partial.
+
+        Args:
+            timeout: Seconds to wait at most; None waits for ever.
+
+        Raises:
+            WaitTimeoutError: It takes longer; wait again.
+            FlowItemFailedError: The platform ended it without results.
+        """
+        await self.wait(timeout)
+        if self._kind == "ranking":
+            return await self._ranking()
+        return await self._classification()
+
+    async def get_win_loss_matrix(self, timeout: float | None = None) -> pandas.DataFrame:
+        """How often the row's item was preferred to the column's, once a ranking has ended.
+
+        Args:
+            timeout: Seconds to wait at most; None waits for ever.
+
+        Raises:
+            ValidationError: It is no ranking.
+        """
+        import pandas
+
+        if self._kind != "ranking":
+            raise ValidationError(
+                f"flow item {self.id!r}", ["is of a classify flow, where nothing is compared"]
+            )
+        await self.wait(timeout)
+        answer = await self._flows.matrix(self.id)
+        return pandas.DataFrame(
+            answer.data,
+            index=pandas.Index(distinct(answer.index)),
+            columns=pandas.Index(distinct(answer.columns)),
+        )
+
+    async def get_response_count(self, timeout: float | None = None) -> float:
+        """How many answers it collected, once it has ended.
+
+        Args:
+            timeout: Seconds to wait at most; None waits for ever.
+        """
+        await self.wait(timeout)
+        if self._kind == "simple":
+            return (await self._flows.classification(self.id)).total_responses
+        matrix = await self._flows.matrix(self.id)
+        count = sum(sum(row) for row in matrix.data)
+        return int(count) if count == int(count) else count
+
+    async def stop(self) -> None:
+        """Collect no more answers; what there is by then are the results."""
+        await self._flows.stop(self.id)
+
+    async def _ranking(self) -> FlowItemResult:
+        answer = await self._flows.ranking(self.id)
+        names = distinct(_name(point.asset, point.id) for point in answer.datapoints)
+        scores = (point.elo for point in answer.datapoints)
+        return FlowItemResult(dict(zip(names, scores, strict=True)), answer.total_votes)
+
+    async def _classification(self) -> ClassifyFlowItemResult:
+        answer = await self._flows.classification(self.id)
+        blueprint = (await self._flows.get(self.flow_id)).blueprint
+        # Categories that nobody chose may be missing from the answer.
+        none = dict.fromkeys((one.value for one in blueprint.categories) if blueprint else (), 0)
+        names = distinct(_name(point.asset, point.datapoint_id) for point in answer.datapoints)
+        results = [
+            ClassifyDatapointResult(
+                majority_value=point.majority_value,
+                distribution=none | {one.value: one.count for one in point.distribution},
+                response_count=point.response_count,
+            )
+            for point in answer.datapoints
+        ]
+        return ClassifyFlowItemResult(
+            dict(zip(names, results, strict=True)), answer.total_responses
+        )
+
+    def __repr__(self) -> str:
+        return f"RapidataFlowItem(id={self.id!r}, flow_id={self.flow_id!r})"
+
+
+class AsyncRapidataFlow:
+    """What flows of both kinds can do.
+
+    Attributes:
+        id: The flow's id.
+        name: Its name.
+    """
+
+    kind: Kind
+
+    def __init__(self, transport: AsyncTransport, flow_id: str, name: str) -> None:
+        self._transport = transport
+        self._flows = AsyncFlowApi(transport)
+        self.id = flow_id
+        self.name = name
+
+    async def get_flow_items(self, amount: int = 10, page: int = 1) -> list[AsyncRapidataFlowItem]:
+        """Its batches, newest first.
+
+        Args:
+            amount: Items per page.
+            page: Which page, from 1.
+        """
+        items = await self._flows.items(self.id, page=page, size=amount)
+        return [self._item(item.id) for item in items]
+
+    async def delete(self) -> None:
+        """Delete the flow. The results of its batches stay readable."""
+        await self._flows.delete(self.id)
+
+    async def _create_item(self, dataset_id: str, body: dict[str, Any]) -> AsyncRapidataFlowItem:
+        """Start a batch, paid for; a lost answer is resolved by looking for the dataset's item."""
+        try:
+            created = await self._flows.create_item(
+                self.kind, self.id, {"datasetId": dataset_id, **body}
+            )
+        except (TransportError, ServerError) as error:
+
+            async def look() -> str | None:
+                # Every batch has a dataset of its own, so it is the only one.
+                items = await self._flows.items(self.id)
+                return next((item.id for item in items if item.dataset_id == dataset_id), None)
+
+            found = await find_out(
+                look,
+                error,
+                request=f"POST /flow/{self.kind}/{self.id}/item",
+                advice=f"Look in get_flow_items() for an item of dataset {dataset_id} before you "
+                "create the batch again.",
+            )
+            return self._item(found)
+        return self._item(created.flow_item_id)
+
+    async def _start(
+        self, points: Sequence[Datapoint], body: dict[str, Any], accept_failed_uploads: bool
+    ) -> AsyncRapidataFlowItem:
+        """Upload a batch and start it.
+
+        Raises:
+            FailedUploadException: Some of it could not be uploaded, and that is not accepted, or
+                nothing could.
+        """
+        filled = await fill(self._transport, {"name": f"{self.name}_dataset"}, points)
+        return await self._start_filled(filled, body, accept_failed_uploads)
+
+    async def _start_filled(
+        self, filled: Filled, body: dict[str, Any], accept_failed_uploads: bool
+    ) -> AsyncRapidataFlowItem:
+        if filled.failed and not (accept_failed_uploads and filled.successful):
+
+            async def retry() -> AsyncRapidataFlowItem:
+                added, failed = await filled.dataset.add_datapoints(filled.failed)
+                again = Filled(filled.dataset, [*filled.successful, *added], failed)
+                return await self._start_filled(again, body, accept_failed_uploads)
+
+            reasons = ", ".join(sorted({failure.error_message for failure in filled.failed}))
+            raise FailedUploadException(
+                f"{len(filled.failed)} of {len(filled.failed) + len(filled.successful)} datapoints "
+                f"could not be uploaded: {reasons}. The batch was not started and nothing was "
+                "paid; see detailed_failures, then retry(), or accept_failed_uploads=True.",
+                detailed_failures=filled.failed,
+                dataset=filled.dataset,
+                retry=retry,
+            )
+        if filled.failed:
+            _log.warning(
+                "flow %s: a batch starts without %d datapoints that could not be uploaded",
+                self.id,
+                len(filled.failed),
+            )
+        return await self._create_item(filled.dataset.id, body)
+
+    def _item(self, item_id: str) -> AsyncRapidataFlowItem:
+        return AsyncRapidataFlowItem(self._transport, self.kind, self.id, item_id)
+
+    def __repr__(self) -> str:
+        kind = type(self).__name__.removeprefix("Async")
+        return f"{kind}(id={self.id!r}, name={self.name!r})"
+
+
+class AsyncRapidataRankingFlow(AsyncRapidataFlow):
+    """Ranks the items of each batch by comparisons of two.
+
+    Attributes:
+        id: The flow's id.
+        name: Its name.
+    """
+
+    kind: Kind = "ranking"
+
+    async def create_new_flow_batch(
+        self,
+        datapoints: Sequence[str],
+        context: str | None = None,
+        context_assets: Sequence[str] | None = None,
+        data_type: Literal["media", "text"] = "media",
+        private_metadata: Sequence[dict[str, str]] | None = None,
+        accept_failed_uploads: bool = False,
+        time_to_live: int | None = None,
+    ) -> AsyncRapidataFlowItem:
+        """Start to rank a batch, independently of all others. This costs money.
+
+        Args:
+            datapoints: URLs, paths of local files, or texts; two at least.
+            context: Text shown with every comparison, at most 400 characters.
+            context_assets: Images (URLs or paths) shown with every comparison, at most 10.
+            data_type: ``media`` for URLs and paths, ``text`` for the texts themselves.
+            private_metadata: One text-to-text mapping per datapoint that labelers never see.
+            accept_failed_uploads: Rank what could be uploaded when something could not.
+            time_to_live: Seconds, 20 to 3600, after which the batch ends with what it has. The
+                platform's default is 240. The drain duration is part of it.
+
+        Raises:
+            FailedUploadException: Some datapoints could not be uploaded; nothing was paid.
+            AmbiguousSubmissionError: The answer was lost and the item did not show up.
+        """
+        batch = RankingBatch(
+            **_given(
+                datapoints=datapoints,
+                context=context,
+                context_assets=context_assets,
+                data_type=data_type,
+                private_metadata=private_metadata,
+                time_to_live=time_to_live,
+            )
+        )
+        body: dict[str, Any] = {
+            "context": batch.context,
+            "timeToLiveInSeconds": batch.time_to_live,
+        }
+        if batch.context_assets is not None:
+            uploaded = await upload_assets(self._transport, batch.context_assets)
+            body["contextAsset"] = asset_input(batch.context_assets, "media", uploaded)
+        return await self._start(batch.points(), body, accept_failed_uploads)
+
+    async def update_config(
+        self,
+        instruction: str | None = None,
+        starting_elo: int | None = None,
+        min_responses: int | None = None,
+        max_responses: int | None = None,
+        drain_duration: int | None = None,
+        serve_timeout: int | None = None,
+    ) -> None:
+        """Change what is given, for new batches only; nothing is sent when nothing is.
+
+        Args:
+            instruction: The question that labelers see.
+            starting_elo: The score where everything starts.
+            min_responses: Answers with which a batch whose time is over counts as completed.
+            max_responses: Answers that end a batch.
+            drain_duration: Seconds before the end of a batch from which it is shown to nobody new.
+            serve_timeout: Seconds that a labeler has for an answer.
+        """
+        changes = RankingChanges(
+            **_given(
+                instruction=instruction,
+                starting_elo=starting_elo,
+                min_responses=min_responses,
+                max_responses=max_responses,
+                drain_duration=drain_duration,
+                serve_timeout=serve_timeout,
+            )
+        ).body()
+        if changes:
+            await self._flows.update(self.kind, self.id, changes)
+
+
+class AsyncRapidataClassifyFlow(AsyncRapidataFlow):
+    """Classifies each item of each batch.
+
+    Attributes:
+        id: The flow's id.
+        name: Its name.
+    """
+
+    kind: Kind = "simple"
+
+    async def create_new_flow_batch(
+        self,
+        datapoints: Sequence[str],
+        contexts: Sequence[str] | None = None,
+        context_assets: Sequence[Sequence[str]] | None = None,
+        data_type: Literal["media", "text"] = "media",
+        private_metadata: Sequence[dict[str, str]] | None = None,
+        accept_failed_uploads: bool = False,
+        time_to_live: int | None = None,
+    ) -> AsyncRapidataFlowItem:
+        """Start to classify a batch. This costs money.
+
+        Args:
+            datapoints: URLs, paths of local files, or texts.
+            contexts: One text per datapoint shown beside it, at most 400 characters each.
+            context_assets: One list of images (URLs or paths) per datapoint shown beside it.
+            data_type: ``media`` for URLs and paths, ``text`` for the texts themselves.
+            private_metadata: One text-to-text mapping per datapoint that labelers never see.
+            accept_failed_uploads: Classify what could be uploaded when something could not.
+            time_to_live: Seconds, 20 to 3600, after which the batch ends with what it has. The
+                platform's default is 240. The drain duration is part of it.
+
+        Raises:
+            FailedUploadException: Some datapoints could not be uploaded; nothing was paid.
+            AmbiguousSubmissionError: The answer was lost and the item did not show up.
+        """
+        batch = ClassifyBatch(
+            **_given(
+                datapoints=datapoints,
+                contexts=contexts,
+                context_assets=context_assets,
+                data_type=data_type,
+                private_metadata=private_metadata,
+                time_to_live=time_to_live,
+            )
+        )
+        body = {"timeToLiveInSeconds": batch.time_to_live}
+        return await self._start(batch.points(), body, accept_failed_uploads)
+
+    async def update_config(self, drain_duration: int | None = None) -> None:
+        """Change what is given, for new batches only; nothing is sent when nothing is.
+
+        Args:
+            drain_duration: Seconds before the end of a batch from which it is shown to nobody new.
+        """
+        changes = ClassifyChanges(**_given(drain_duration=drain_duration)).body()
+        if changes:
+            await self._flows.update(self.kind, self.id, changes)
+
+
+class AsyncFlows:
+    """``client.flow``."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+        self._flows = AsyncFlowApi(transport)
+
+    async def create_ranking_flow(
+        self,
+        name: str,
+        instruction: str,
+        max_response_threshold: int = 100,
+        min_response_threshold: int | None = None,
+        validation_set_id: str | None = None,
+        settings: Sequence[Setting] | None = None,
+        drain_duration: int | None = None,
+        serve_timeout: int | None = None,
+    ) -> AsyncRapidataRankingFlow:
+        """Create a flow that ranks. It costs nothing before it has batches.
+
+        Args:
+            name: For people, never shown to labelers.
+            instruction: The question that labelers see with two items.
+            max_response_threshold: Answers that end a batch.
+            min_response_threshold: Answers with which a batch whose time is over counts as
+                ``Completed`` rather than ``Incomplete``; by default the maximum.
+            validation_set_id: Tasks with known answers that are mixed in.
+            settings: Switches such as :func:`rapidata_core.AllowNeitherBoth`.
+            drain_duration: Seconds before the end of a batch from which it is shown to nobody new.
+            serve_timeout: Seconds that a labeler has for an answer.
+        """
+        least = max_response_threshold if min_response_threshold is None else min_response_threshold
+        flow = RankingFlow(
+            **_given(
+                name=name,
+                instruction=instruction,
+                max_responses=max_response_threshold,
+                min_responses=least,
+                validation_set_id=validation_set_id,
+                settings=settings,
+                drain_duration=drain_duration,
+                serve_timeout=serve_timeout,
+            )
+        )
+        created = await self._flows.create("ranking", flow.body())
+        return AsyncRapidataRankingFlow(self._transport, created.flow_id, name)
+
+    async def create_classify_flow(
+        self,
+        name: str,
+        instruction: str,
+        categories: Sequence[str] | Sequence[tuple[str, str]],
+        max_responses_per_datapoint: int = 15,
+        min_responses_per_datapoint: int = 10,
+        validation_set_id: str | None = None,
+        settings: Sequence[Setting] | None = None,
+        drain_duration: int | None = None,
+        serve_timeout: int | None = None,
+    ) -> AsyncRapidataClassifyFlow:
+        """Create a flow that classifies. It costs nothing before it has batches.
+
+        Args:
+            name: For people, never shown to labelers.
+            instruction: The question that labelers see.
+            categories: 2 to 8 categories, or pairs of what labelers see and what the results say.
+            max_responses_per_datapoint: Answers that a datapoint gets at most.
+            min_responses_per_datapoint: Answers per datapoint, on average, with which a batch
+                whose time is over counts as ``Completed`` rather than ``Incomplete``.
+            validation_set_id: Tasks with known answers that are mixed in.
+            settings: Switches such as :func:`rapidata_core.NoShuffle`.
+            drain_duration: Seconds before the end of a batch from which it is shown to nobody new.
+            serve_timeout: Seconds that a labeler has for an answer.
+        """
+        flow = ClassifyFlow(
+            **_given(
+                name=name,
+                instruction=instruction,
+                categories=categories,
+                max_responses=max_responses_per_datapoint,
+                min_responses=min_responses_per_datapoint,
+                validation_set_id=validation_set_id,
+                settings=settings,
+                drain_duration=drain_duration,
+                serve_timeout=serve_timeout,
+            )
+        )
+        created = await self._flows.create("simple", flow.body())
+        return AsyncRapidataClassifyFlow(self._transport, created.flow_id, name)
+
+    async def get_flow_by_id(
+        self, flow_id: str
+    ) -> AsyncRapidataRankingFlow | AsyncRapidataClassifyFlow:
+        """Find a flow again.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        if not flow_id.strip():
+            raise ValidationError("flow_id", ["must not be blank"])
+        found = await self._flows.get(flow_id)
+        return self._flow(found.kind, found.id, found.name)
+
+    async def find_flows(
+        self, name: str = "", amount: int = 10, page: int = 1
+    ) -> list[AsyncRapidataRankingFlow | AsyncRapidataClassifyFlow]:
+        """Flows whose name contains a text, newest first.
+
+        Args:
+            name: The text; empty finds all.
+            amount: Flows per page.
+            page: Which page, from 1.
+        """
+        named = [("name[contains]", name)] if name else []
+        found = await self._flows.list(named, page=page, size=amount)
+        return [self._flow(item.type, item.id, item.name) for item in found]
+
+    async def preheat(self) -> None:
+        """Get people ready for batches that follow soon; best five minutes before them."""
+        await self._flows.preheat()
+
+    def _flow(
+        self, kind: str, flow_id: str, name: str
+    ) -> AsyncRapidataRankingFlow | AsyncRapidataClassifyFlow:
+        known = _KINDS.get(kind)
+        if known is None:
+            raise ServerError(
+                f"Flow {flow_id} is of the kind {kind!r}, which this version does not know. "
+                "Is this package up to date?"
+            )
+        if known == "ranking":
+            return AsyncRapidataRankingFlow(self._transport, flow_id, name)
+        return AsyncRapidataClassifyFlow(self._transport, flow_id, name)
+
+
+def _name(asset: ResultAsset, datapoint_id: str) -> str:
+    """What people know a result by: its URL, else its file's name, else the platform's name."""
+    source, file = asset.metadata.source_url, asset.metadata.original_filename
+    known = (source and source.url, file and file.original_filename, asset.identifier)
+    return next((name for name in known if name), datapoint_id)
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """The arguments that were given: None stands for the default."""
+    return {name: value for name, value in arguments.items() if value is not None}

@@ -1,0 +1,124 @@
+"""Looking again: until there is something to see, or to learn what a lost answer said."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from rapidata_core.concurrency import async_sleep
+from rapidata_core.errors import (
+    AmbiguousSubmissionError,
+    RapidataError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+    ValidationError,
+    WaitTimeoutError,
+)
+from rapidata_core.policy.polling import PollingPolicy, pause
+from rapidata_core.policy.submission import SETTLE_PAUSES
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger("rapidata_core.waiting")
+
+
+async def wait_until(
+    look: Callable[[], Awaitable[Result | None]],
+    *,
+    what: str,
+    timeout: float | None,
+    polling: PollingPolicy | None = None,
+) -> Result:
+    """Look until there is a result; looks that fail are repeated within the policy's budget.
+
+    Args:
+        look: Looks once; None means that it is not there yet.
+        what: What is waited for, as the beginning of a sentence.
+        timeout: Seconds to wait at most; None waits for ever.
+        polling: How often to look.
+
+    Raises:
+        WaitTimeoutError: It takes longer.
+    """
+    policy = polling or PollingPolicy()
+    chance = random.Random()
+    started = time.monotonic()
+    failing_since: float | None = None
+    while True:
+        waited = time.monotonic() - started
+        try:
+            found = await look()
+            failing_since = None
+        except (RateLimitedError, ServerError, TransportError) as error:
+            failing_since = failing_since or time.monotonic()
+            if time.monotonic() - failing_since > policy.error_budget:
+                raise
+            _log.warning("%s: cannot look, will look again: %s", what, error)
+        else:
+            if found is not None:
+                return found
+        if timeout is not None and waited >= timeout:
+            raise WaitTimeoutError(
+                f"{what} is not there after {waited:.0f} s. Nothing is lost; wait again.",
+                job_id="",
+                state="unknown",
+            )
+        left = float("inf") if timeout is None else timeout - waited
+        await async_sleep(max(0.0, min(pause(waited, policy, chance), left)))
+
+
+async def find_out(
+    look: Callable[[], Awaitable[Result | None]],
+    error: TransportError | ServerError,
+    *,
+    request: str,
+    advice: str,
+) -> Result:
+    """Learn what became of a paid call whose answer was lost, by reading.
+
+    Args:
+        look: Looks whether it was carried out; None means that nothing shows so far.
+        error: What happened instead of an answer.
+        request: The paid call.
+        advice: What to do when it stays unknown.
+
+    Raises:
+        TransportError: The call certainly never reached the platform.
+        AmbiguousSubmissionError: It stays unknown.
+    """
+    if isinstance(error, TransportError) and not error.sent:
+        raise error
+    _log.warning("the answer to %s was lost; looking what became of it", request)
+    cause: RapidataError = error
+    for seconds in SETTLE_PAUSES:
+        await async_sleep(seconds)
+        try:
+            found = await look()
+        except (RateLimitedError, ServerError, TransportError) as problem:
+            cause = problem
+        else:
+            if found is not None:
+                return found
+    raise AmbiguousSubmissionError(
+        f"{request} got no clear answer, and nothing showed for {sum(SETTLE_PAUSES):.0f} s that it "
+        f"was carried out. {advice} The cause: {cause.message}",
+        request=request,
+        trace_id=error.trace_id,
+    ) from error
+
+
+def steady(poll_interval: float | None) -> PollingPolicy:
+    """Looking at fixed intervals, or by default less often the longer it takes.
+
+    Raises:
+        ValidationError: The interval is none.
+    """
+    if poll_interval is None:
+        return PollingPolicy()
+    if not poll_interval > 0:
+        raise ValidationError("poll_interval", [f"must be above 0 seconds, not {poll_interval!r}"])
+    return PollingPolicy(fastest=poll_interval, slowest=poll_interval)

@@ -1,0 +1,482 @@
+"""Benchmarks: what may be asked for, and what the platform's answers mean."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, cast
+
+from rapidata_core.errors import ValidationError
+from rapidata_core.types import Origin, SampleUpload, Tag
+from rapidata_core.wire.mri import PromptAnswer, StandingAnswer
+
+LEVELS = {"debug": 20, "low": 2_000, "medium": 4_000, "high": 8_000, "very high": 16_000}
+"""Answers that are collected per evaluation, by the words of the platform's documents."""
+
+MIN_RESPONSES = 3
+MAX_SUBMITTED = 100
+READY = frozenset({"Created", "Submittable"})
+"""The states of participants that were not submitted yet."""
+
+SUBMITTED = "Submitted"
+PRICE_UNITS = {
+    "image": "UsdPerImage",
+    "video_second": "UsdPerVideoSecond",
+    "million_tokens": "UsdPerMillionTokens",
+    "sample": "UsdPerSample",
+}
+
+LevelOfDetail = Literal["debug", "low", "medium", "high", "very high"]
+_TEXT_SEGMENT, _ASSET_SEGMENT = "prompt", "prompt_asset"
+
+
+class HasId(Protocol):
+    """Anything with an id, such as an audience of any kind."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt of a benchmark, before or after the platform has it.
+
+    Attributes:
+        identifier: Its name in the benchmark.
+        prompt: Its text.
+        prompt_asset: Paths or URLs of the media that go with it.
+        tags: See :class:`Tag`.
+        origin: See :class:`Origin`.
+        english_prompt: The platform's translation.
+        id: The platform's id.
+    """
+
+    identifier: str
+    prompt: str | None = None
+    prompt_asset: list[str] | None = None
+    tags: tuple[Tag, ...] = ()
+    origin: Origin | None = None
+    english_prompt: str | None = None
+    id: str = ""
+
+    def body(self, asset: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The prompt on the wire.
+
+        Args:
+            asset: Its uploaded media.
+        """
+        segments: list[dict[str, Any]] = []
+        if self.prompt is not None:
+            segments.append({"key": _TEXT_SEGMENT, "kind": "Text", "text": self.prompt})
+        if asset is not None:
+            segments.append({"key": _ASSET_SEGMENT, "kind": "Asset", "asset": asset})
+        return {
+            "identifier": self.identifier,
+            "segments": segments,
+            "tags": tags_on_the_wire(self.tags),
+            "origin": None if self.origin is None else {"source": self.origin.source},
+        }
+
+
+def tags_on_the_wire(tags: Iterable[Tag]) -> list[dict[str, Any]]:
+    """Tags as the platform takes them."""
+    return [{"value": tag.value, "category": tag.category} for tag in tags]
+
+
+def existing_assets(names: Sequence[str]) -> dict[str, Any]:
+    """Uploaded files as one asset, of several parts if need be."""
+    parts = [{"_t": "ExistingAssetInput", "name": name} for name in names]
+    return parts[0] if len(parts) == 1 else {"_t": "MultiAssetInput", "assets": parts}
+
+
+def read_prompt(answer: PromptAnswer) -> Prompt:
+    """A prompt as the platform answers it, in either dialect."""
+    segments = {segment.key: segment for segment in answer.segments or []}
+    text, asset = segments.get(_TEXT_SEGMENT), segments.get(_ASSET_SEGMENT)
+    given = answer.prompt_asset if asset is None else asset.asset
+    return Prompt(
+        identifier=answer.identifier,
+        prompt=answer.original_prompt or (text and text.original_text),
+        prompt_asset=_references(given),
+        tags=tuple(Tag(tag.value, tag.category) for tag in answer.tags or []),
+        origin=None if answer.origin is None else Origin(answer.origin.source),
+        english_prompt=answer.english_prompt or (text and text.english_text),
+        id=answer.id,
+    )
+
+
+def check_name(subject: str, name: object, *, argument: str = "name") -> None:
+    """Refuse a name that the platform would refuse.
+
+    Raises:
+        ValidationError: It is blank, or no text.
+    """
+    if problem := blank(argument, name):
+        raise ValidationError(subject, [problem])
+
+
+def new_prompts(
+    subject: str,
+    identifiers: Sequence[str] | None,
+    prompts: Sequence[str | None] | None,
+    prompt_assets: Sequence[Sequence[str] | str | None] | None,
+    tags: Sequence[Sequence[str | Tag] | None] | None,
+    origins: Sequence[Origin | str | None] | None,
+    *,
+    name: object = "given",
+) -> list[Prompt]:
+    """Put together what belongs together, by index.
+
+    Args:
+        subject: What the prompts are for, in an error.
+        identifiers: The names of the prompts; by default the prompts themselves.
+        prompts: Their texts.
+        prompt_assets: Paths or URLs of the media that go with each.
+        tags: The tags of each.
+        origins: Where each comes from.
+        name: The name of a new benchmark, to be checked together with the rest.
+
+    Raises:
+        ValidationError: With everything that is wrong.
+    """
+    problems = [problem for problem in [blank("name", name)] if problem]
+    problems += _wrong_lists(identifiers, prompts, prompt_assets, tags, origins)
+    if not problems:
+        problems += _wrong_prompts(identifiers, prompts, prompt_assets)
+        problems += _wrong_details(tags, origins)
+    if problems:
+        raise ValidationError(subject, problems)
+    names = cast("Sequence[str]", identifiers or prompts)
+    nothing: list[None] = [None] * len(names)
+    return [
+        Prompt(
+            identifier=identifier,
+            prompt=prompt,
+            prompt_asset=_asset_list(asset),
+            tags=read_tags(own_tags or ()),
+            origin=read_origin(origin),
+        )
+        for identifier, prompt, asset, own_tags, origin in zip(
+            names,
+            prompts or nothing,
+            prompt_assets or nothing,
+            tags or nothing,
+            origins or nothing,
+            strict=True,
+        )
+    ]
+
+
+def read_tags(tags: Iterable[str | Tag]) -> tuple[Tag, ...]:
+    """Tags, of which plain texts have no category."""
+    return tuple(Tag(tag) if isinstance(tag, str) else tag for tag in tags)
+
+
+def read_origin(origin: Origin | str | None) -> Origin | None:
+    """An origin, which may be given as its source alone."""
+    return Origin(origin) if isinstance(origin, str) else origin
+
+
+def taken(subject: str, prompts: Iterable[Prompt], existing: Iterable[str]) -> None:
+    """Refuse identifiers that the benchmark has.
+
+    Raises:
+        ValidationError: Names them all.
+    """
+    held = set(existing)
+    double = [prompt.identifier for prompt in prompts if prompt.identifier in held]
+    if double:
+        raise ValidationError(
+            subject, [f"identifiers: the benchmark has {_some(double)} already; use other ones"]
+        )
+
+
+def new_samples(
+    subject: str,
+    media: Sequence[str],
+    identifiers: Sequence[str] | None,
+    prompts: Sequence[str] | None,
+    *,
+    data_type: str,
+    argument: str = "media",
+    name: object = "given",
+) -> list[SampleUpload]:
+    """Pair media with the prompts that they were made for.
+
+    Args:
+        subject: Whose media they are, in an error.
+        media: Paths, URLs or texts.
+        identifiers: The identifier of the prompt of each.
+        prompts: The same, where prompts are their own identifiers.
+        data_type: ``media`` or ``text``.
+        argument: What the caller calls the media.
+        name: The name of a new model, to be checked together with the rest.
+
+    Raises:
+        ValidationError: With everything that is wrong.
+    """
+    problems = [problem for problem in [blank("name", name)] if problem]
+    if data_type not in ("media", "text"):
+        problems.append(f"data_type: must be 'media' or 'text', not {data_type!r}")
+    if _is_no_list(media) or not media:
+        problems.append(f"{argument}: must be a list with one item at least")
+    elif any(blank(argument, item) for item in media):
+        problems.append(f"{argument}: every item must be a text that is not blank")
+    if identifiers and prompts:
+        problems.append("identifiers: give either identifiers or prompts, not both")
+    names = identifiers or prompts
+    if not names or _is_no_list(names):
+        problems.append("identifiers: give a list of identifiers or of prompts, one per item")
+    elif not _is_no_list(media) and len(names) != len(media):
+        problems.append(
+            f"identifiers: must have one entry per item; there are {len(names)} for {len(media)}"
+        )
+    if problems:
+        raise ValidationError(subject, problems)
+    assert names is not None
+    pairs = [SampleUpload(item, name) for item, name in zip(media, names, strict=True)]
+    double = [pair for pair, count in Counter(pairs).items() if count > 1]
+    if double:
+        listed = _some([f"{pair.media} for {pair.identifier}" for pair in double])
+        raise ValidationError(subject, [f"{argument}: the same item is given twice: {listed}"])
+    return pairs
+
+
+def unknown_identifiers(
+    subject: str, samples: Iterable[SampleUpload], existing: Iterable[str]
+) -> None:
+    """Refuse media for prompts that the benchmark does not have.
+
+    Raises:
+        ValidationError: Names them all.
+    """
+    known = set(existing)
+    unknown = [s for s in dict.fromkeys(sample.identifier for sample in samples) if s not in known]
+    if unknown:
+        problem = (
+            f"identifiers: the benchmark has no prompt {_some(unknown)}; see its identifiers, or "
+            "add them with add_prompts"
+        )
+        raise ValidationError(subject, [problem])
+
+
+@dataclass(frozen=True)
+class LeaderboardSettings:
+    """What can be changed about a leaderboard; None leaves it as it is."""
+
+    name: str | None = None
+    level_of_detail: LevelOfDetail | int | None = None
+    min_responses_per_matchup: int | None = None
+    vote_aggregation: str | None = None
+
+    @property
+    def response_budget(self) -> int | None:
+        """The answers per evaluation that a level of detail stands for."""
+        level = self.level_of_detail
+        return LEVELS[level] if isinstance(level, str) else level
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong."""
+        problems: list[str] = []
+        level = self.level_of_detail
+        if not (level is None or level in LEVELS or is_whole(level, 1)):
+            words = ", ".join(map(repr, LEVELS))
+            problems.append(
+                f"level_of_detail: must be one of {words} or a number of answers above 0, "
+                f"not {level!r}"
+            )
+        least = self.min_responses_per_matchup
+        if least is not None and not is_whole(least, MIN_RESPONSES):
+            problems.append(
+                f"min_responses_per_matchup: must be a whole number, at least {MIN_RESPONSES}, "
+                f"not {least!r}"
+            )
+        if self.vote_aggregation not in (None, "MajorityVote", "AllVotes"):
+            problems.append(
+                "vote_aggregation: must be VoteAggregation.MAJORITY_VOTE or "
+                f"VoteAggregation.ALL_VOTES, not {self.vote_aggregation!r}"
+            )
+        return problems
+
+    def body(self) -> dict[str, Any]:
+        """The change on the wire."""
+        values = {
+            "name": self.name,
+            "responseBudget": self.response_budget,
+            "minResponses": self.min_responses_per_matchup,
+            "voteAggregation": self.vote_aggregation,
+        }
+        return {key: value for key, value in values.items() if value is not None}
+
+
+def level_of(response_budget: int) -> str:
+    """The level of detail that a budget is called; ``custom`` for any other number."""
+    return next((word for word, budget in LEVELS.items() if budget == response_budget), "custom")
+
+
+def check_price(price: float, unit: str) -> None:
+    """Refuse a price that means nothing.
+
+    Raises:
+        ValidationError: With everything that is wrong.
+    """
+    problems: list[str] = []
+    if not _is_number(price):
+        problems.append("price: must be a number")
+    elif not math.isfinite(price) or price <= 0:
+        problems.append("price: must be above 0")
+    if unit not in PRICE_UNITS:
+        problems.append(f"unit: must be one of {', '.join(map(repr, PRICE_UNITS))}, not {unit!r}")
+    if problems:
+        raise ValidationError("The price", problems)
+
+
+def vote_filters(**wanted: Sequence[str] | None) -> list[tuple[str, str]]:
+    """Query parameters that restrict which votes count; None does not restrict."""
+    return [
+        (f"{field}[in]", str(value))
+        for field, values in wanted.items()
+        if values is not None
+        for value in values
+    ]
+
+
+def standings_rows(items: Iterable[StandingAnswer]) -> list[dict[str, Any]]:
+    """Standings as rows of a table, in the words of the platform's documents."""
+    return [
+        {
+            "name": item.name,
+            "wins": item.wins,
+            "total_matches": item.total_matches,
+            "score": None if item.score is None else round(item.score, 2),
+        }
+        for item in items
+    ]
+
+
+def _wrong_lists(
+    identifiers: object, prompts: object, prompt_assets: object, tags: object, origins: object
+) -> list[str]:
+    """Arguments that are no lists, are missing, or differ in length."""
+    given = {
+        "identifiers": identifiers,
+        "prompts": prompts,
+        "prompt_assets": prompt_assets,
+        "tags": tags,
+        "origins": origins,
+    }
+    problems = [
+        f"{name}: must be a list, one entry per prompt"
+        for name, value in given.items()
+        if value is not None and _is_no_list(value)
+    ]
+    if not identifiers and not prompts:
+        problems.append("prompts: give prompts, or identifiers together with prompt_assets")
+    elif not prompts and not prompt_assets:
+        problems.append("prompts: give prompts or prompt_assets; identifiers alone ask nothing")
+    if problems:
+        return problems
+    lengths = {name: len(cast("Sequence[Any]", value)) for name, value in given.items() if value}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        problems.append(f"prompts: all lists must have the same length; {listed}")
+    return problems
+
+
+def _wrong_prompts(
+    identifiers: Sequence[Any] | None,
+    prompts: Sequence[Any] | None,
+    prompt_assets: Sequence[Any] | None,
+) -> list[str]:
+    problems: list[str] = []
+    argument = "identifiers" if identifiers else "prompts"
+    advice = "" if identifiers else "; or give identifiers"
+    names = identifiers or prompts or ()
+    if any(blank(argument, name) for name in names):
+        return [f"{argument}: every entry must be a text that is not blank{advice}"]
+    double = [name for name, count in Counter(map(str, names)).items() if count > 1]
+    if double:
+        problems.append(f"{argument}: must differ from each other; twice: {_some(double)}{advice}")
+    if identifiers and any(p is not None and blank("prompts", p) for p in prompts or ()):
+        problems.append("prompts: every entry must be None or a text that is not blank")
+    for index, asset in enumerate(prompt_assets or ()):
+        parts: Sequence[Any] | None = asset if not isinstance(asset, str) else [asset]
+        if parts is None:
+            continue
+        if _is_no_list(parts) or not parts or any(blank("prompt_assets", part) for part in parts):
+            problems.append(
+                f"prompt_assets[{index}]: must be None or a list of paths and URLs, not {asset!r}"
+            )
+    for index, identifier in enumerate(names):
+        if not (prompts and prompts[index]) and not (prompt_assets and prompt_assets[index]):
+            problems.append(f"prompts: {identifier!r} has neither a prompt nor a prompt asset")
+    return problems
+
+
+def _wrong_details(tags: Sequence[Any] | None, origins: Sequence[Any] | None) -> list[str]:
+    problems: list[str] = []
+    for index, own in enumerate(tags or ()):
+        if own is None:
+            continue
+        if _is_no_list(own) or not all(isinstance(tag, str | Tag) and tag for tag in own):
+            problems.append(f"tags[{index}]: must be None or a list of texts and Tags, not {own!r}")
+    problems += [
+        f"origins[{index}]: must be None, a text or an Origin, not {origin!r}"
+        for index, origin in enumerate(origins or ())
+        if not isinstance(origin, str | Origin | None)
+    ]
+    return problems
+
+
+def wrong_tags(tags: object) -> list[str]:
+    """What is wrong with the tags of one prompt."""
+    return [problem.replace("[0]", "") for problem in _wrong_details([tags], None)]
+
+
+def _asset_list(asset: Sequence[str] | str | None) -> list[str] | None:
+    if asset is None:
+        return None
+    return [asset] if isinstance(asset, str) else list(asset)
+
+
+def _references(asset: Mapping[str, Any] | None) -> list[str] | None:
+    """The URLs, or the names of local files, that an asset was made from."""
+    if asset is None:
+        return None
+    match asset:
+        case {"assets": [*parts]}:
+            known = [_references(part) or [] for part in cast("list[dict[str, Any]]", parts)]
+            return [reference for references in known for reference in references] or None
+        case {"metadata": {"sourceUrl": {"url": str(url)}}}:
+            return [url]
+        case {"metadata": {"originalFilename": {"originalFilename": str(name)}}}:
+            return [name]
+        case _:
+            return None
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Whether something is a whole number that is large enough; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_no_list(value: object) -> bool:
+    return isinstance(value, str | bytes) or not isinstance(value, Sequence)
+
+
+def blank(argument: str, value: object) -> str | None:
+    """What is wrong with a text that must not be blank; None when it is not."""
+    if isinstance(value, str) and value.strip():
+        return None
+    return f"{argument}: must be a text that is not blank"
+
+
+def _some(names: Sequence[str]) -> str:
+    """A few of the names, for a message."""
+    shown = ", ".join(map(repr, names[:5]))
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

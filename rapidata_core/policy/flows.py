@@ -1,0 +1,278 @@
+"""What is asked of flows, checked before anything is sent; and what their answers say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from rapidata_core.jobs.datapoint import Datapoint, Json
+from rapidata_core.jobs.spec import (
+    Described,
+    Instruction,
+    Text,
+    context_problem,
+    item_problem,
+    media_context_problem,
+    not_blank,
+    one_per_datapoint,
+    options_problem,
+    problems_of,
+    raise_problems,
+)
+from rapidata_core.types import FlowItemState, Setting
+
+# The platform's limits for the time to live of an item, in seconds.
+_LEAST_TIME, _MOST_TIME = 20, 3600
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[int, Field(ge=0)]
+TimeToLive = Annotated[int, Field(ge=_LEAST_TIME, le=_MOST_TIME)]
+
+_ENDED = {
+    FlowItemState.COMPLETED,
+    FlowItemState.FAILED,
+    FlowItemState.STOPPED,
+    FlowItemState.INCOMPLETE,
+}
+
+
+class _Flow(Described, frozen=True):
+    """What flows of both kinds have."""
+
+    name: Text
+    instruction: Instruction
+    max_responses: Count
+    min_responses: Count
+    validation_set_id: Text | None = None
+    settings: list[Setting] = []
+    drain_duration: Seconds | None = None
+    serve_timeout: Seconds | None = None
+
+    @field_validator("name", "instruction")
+    @classmethod
+    def _check_text(cls, text: str) -> str:
+        return not_blank(text)
+
+    @field_validator("min_responses")
+    @classmethod
+    def _check_range(cls, least: int, info: ValidationInfo) -> int:
+        most = info.data.get("max_responses")
+        if most is not None and least > most:
+            raise ValueError(f"must be at most the maximum of responses ({most}), not {least}")
+        return least
+
+    def common(self) -> Json:
+        """The body's fields of flows of both kinds."""
+        flags = [{"key": setting.key, "value": setting.value} for setting in self.settings]
+        return {
+            "name": self.name,
+            "maxResponses": self.max_responses,
+            "minResponses": self.min_responses,
+            "validationSetId": self.validation_set_id,
+            "featureFlags": flags or None,
+            "drainDurationSeconds": self.drain_duration,
+            "serveTimeoutSeconds": self.serve_timeout,
+        }
+
+
+class RankingFlow(_Flow, frozen=True):
+    """A flow that ranks the items of each batch by comparisons."""
+
+    def body(self) -> Json:
+        """It on the wire."""
+        return {**self.common(), "criteria": self.instruction}
+
+
+class ClassifyFlow(_Flow, frozen=True):
+    """A flow that classifies each item of a batch.
+
+    Attributes:
+        categories: Pairs of what labelers see and what the results say.
+    """
+
+    categories: list[tuple[str, str]]
+
+    @field_validator("categories", mode="before")
+    @classmethod
+    def _read_names(cls, categories: object) -> object:
+        if not isinstance(categories, (list, tuple)):
+            return categories
+        given = cast("Sequence[Any]", categories)
+        return [(one, one) if isinstance(one, str) else one for one in given]
+
+    @field_validator("categories")
+    @classmethod
+    def _check_categories(cls, categories: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        for names in ([label for label, _ in categories], [value for _, value in categories]):
+            if problem := options_problem(names):
+                raise ValueError(problem)
+        return categories
+
+    def body(self) -> Json:
+        """It on the wire."""
+        categories = [{"label": label, "value": value} for label, value in self.categories]
+        blueprint = {
+            "_t": "ClassifyBlueprint",
+            "title": self.instruction,
+            "categories": categories,
+        }
+        return {**self.common(), "blueprint": blueprint}
+
+
+class RankingChanges(Described, frozen=True):
+    """What may change in a ranking flow; None stands for what stays as it is."""
+
+    instruction: Instruction | None = None
+    starting_elo: Annotated[int, Field(ge=0)] | None = None
+    min_responses: Count | None = None
+    max_responses: Count | None = None
+    drain_duration: Seconds | None = None
+    serve_timeout: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _check_range(self) -> RankingChanges:
+        least, most = self.min_responses, self.max_responses
+        if least is not None and most is not None and least > most:
+            raise ValueError(f"min_responses ({least}) must be at most max_responses ({most})")
+        return self
+
+    def body(self) -> Json:
+        """The changes on the wire. A null might reset a field, so what stays is absent."""
+        changes = {
+            "criteria": self.instruction,
+            "startingElo": self.starting_elo,
+            "minResponses": self.min_responses,
+            "maxResponses": self.max_responses,
+            "drainDurationSeconds": self.drain_duration,
+            "serveTimeoutSeconds": self.serve_timeout,
+        }
+        return {field: value for field, value in changes.items() if value is not None}
+
+
+class ClassifyChanges(Described, frozen=True):
+    """What may change in a classify flow; None stands for what stays as it is."""
+
+    drain_duration: Seconds | None = None
+
+    def body(self) -> Json:
+        """The changes on the wire."""
+        if self.drain_duration is None:
+            return {}
+        return {"drainDurationSeconds": self.drain_duration}
+
+
+class _Batch(Described, frozen=True):
+    """What batches of both kinds have."""
+
+    data_type: Literal["media", "text"] = "media"
+    datapoints: Annotated[list[str], Field(min_length=1)]
+    private_metadata: list[dict[str, str]] | None = None
+    time_to_live: TimeToLive | None = None
+
+    @field_validator("datapoints")
+    @classmethod
+    def _check_items(cls, items: list[str], info: ValidationInfo) -> list[str]:
+        data_type = info.data.get("data_type")
+        raise_problems(problems_of(items, lambda item: item_problem(item, data_type)))
+        return items
+
+    @field_validator("private_metadata")
+    @classmethod
+    def _check_metadata(
+        cls, metadata: list[dict[str, str]] | None, info: ValidationInfo
+    ) -> list[dict[str, str]] | None:
+        return one_per_datapoint(metadata, info, lambda _: None)
+
+    def points(self) -> list[Datapoint]:
+        """The datapoints as they are uploaded, in order."""
+        return [
+            Datapoint(
+                asset=item,
+                data_type=self.data_type,
+                context=self.context_of(index),
+                media_context=self.media_context_of(index),
+                private_metadata=self.private_metadata[index] if self.private_metadata else None,
+                sort_index=index,
+            )
+            for index, item in enumerate(self.datapoints)
+        ]
+
+    def context_of(self, index: int) -> str | None:
+        """The text shown beside one datapoint alone."""
+        del index
+
+    def media_context_of(self, index: int) -> list[str] | None:
+        """The images shown beside one datapoint alone."""
+        del index
+
+
+class RankingBatch(_Batch, frozen=True):
+    """Items to be ranked, two at least, and what is shown beside every comparison of them."""
+
+    datapoints: Annotated[list[str], Field(min_length=2)]
+    context: str | None = None
+    context_assets: list[str] | None = None
+
+    @field_validator("context")
+    @classmethod
+    def _check_context(cls, context: str | None) -> str | None:
+        raise_problems(
+            [found] if context is not None and (found := context_problem(context)) else []
+        )
+        return context
+
+    @field_validator("context_assets")
+    @classmethod
+    def _check_context_assets(cls, items: list[str] | None) -> list[str] | None:
+        raise_problems(
+            [found] if items is not None and (found := media_context_problem(items)) else []
+        )
+        return items
+
+
+class ClassifyBatch(_Batch, frozen=True):
+    """Items to be classified, each with its own context."""
+
+    contexts: list[str] | None = None
+    context_assets: list[list[str]] | None = None
+
+    @field_validator("contexts")
+    @classmethod
+    def _check_contexts(cls, contexts: list[str] | None, info: ValidationInfo) -> list[str] | None:
+        return one_per_datapoint(contexts, info, context_problem)
+
+    @field_validator("context_assets")
+    @classmethod
+    def _check_context_assets(
+        cls, assets: list[list[str]] | None, info: ValidationInfo
+    ) -> list[list[str]] | None:
+        return one_per_datapoint(assets, info, media_context_problem)
+
+    def context_of(self, index: int) -> str | None:
+        """The text shown beside one datapoint alone."""
+        return self.contexts[index] if self.contexts else None
+
+    def media_context_of(self, index: int) -> list[str] | None:
+        """The images shown beside one datapoint alone."""
+        return self.context_assets[index] if self.context_assets else None
+
+
+def has_ended(state: str) -> bool:
+    """Whether an item collects no more answers; states that we do not know are waited for."""
+    return state in _ENDED
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names, numbered where they repeat, so that none hides another one's result."""
+    used: set[str] = set()
+    result: list[str] = []
+    for name in names:
+        free, number = name, 1
+        while free in used:
+            number += 1
+            free = f"{name} ({number})"
+        used.add(free)
+        result.append(free)
+    return result
