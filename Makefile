@@ -65,12 +65,15 @@ bench: .venv .venv-contract  ## measure, also against the vendor's SDK; prints J
 .PHONY: test test-core $(ENGINES:%=test-%) test-contract
 test: test-core test-contract $(ENGINES:%=test-%)  ## run all tests (each of the targets on its own, too)
 
-# On httpx2, then the core once more on the HTTP library that is there without the extra `speed`.
+# On httpx2, then the client once more on the HTTP library that is there without the extra `speed`.
 test-core: .venv
-	.venv/bin/pytest -n auto tests/core tests/sandbox
-	.venv/bin/pytest -n auto tests/core --http=httpx
+	.venv/bin/pytest -n auto tests/core tests/sandbox tests/seeds
+	.venv/bin/pytest -n auto tests/core/_async tests/core/_sync --http=httpx
 
-test-contract $(ENGINES:%=test-%): test-%: .venv-%
+test-contract: .venv-contract
+	.venv-contract/bin/pytest -n auto tests/contract
+
+$(ENGINES:%=test-%): test-%: .venv-%
 	.venv-$*/bin/pytest tests/$*
 
 # --- checks ---------------------------------------------------------------------------------------

@@ -6,11 +6,9 @@ pictures of its own, because both clients remember what they have uploaded.
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 SCENARIOS = {}
-_numbers = itertools.count(1)
 
 
 def scenario(function):
