@@ -33,7 +33,6 @@ try:
 except errors.NotFoundError as error:
     print(error)
 
-# With a key, a task that is started again has the job that it had: nothing is paid twice.
 job = client.audience.get_audience_by_id("global").assign_job(definition)
 try:
     job.wait(timeout=600)

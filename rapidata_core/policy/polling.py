@@ -80,7 +80,7 @@ def nobody_answers(job_id: str, state: str, audience_id: str) -> JobNeedsAttenti
         f"Job {job_id} gets no answers: nobody has qualified for audience {audience_id}, and "
         f"nobody is being recruited for it. It needs at least {MIN_EXAMPLES} qualification "
         "examples (audience.add_compare_example and the like) and audience.start_recruiting(). "
-        "Then wait for the job again; if it still gets no answers, delete it and assign a new one.",
+        "Then wait for the job again.",
         job_id=job_id,
         state=state,
     )

@@ -23,6 +23,9 @@ from rapidata_core.sandbox.store import Store, audiences
 NEVER = 1 << 62
 """The moment that does not come: when a pool has enough people that nobody can join."""
 
+NOBODY = "nobody/"
+"""How the key of an audience that has not recruited begins."""
+
 INVITED = 40
 """How many people open the link of an unlisted audience."""
 
@@ -126,7 +129,7 @@ def _counts(store: Store, base: Row[Any], now: int) -> dict[str, int]:
 def _people_key(base: Row[Any]) -> str:
     match base.kind:
         case "custom" if base.cohort_id is None:
-            return f"nobody/{base.id}"
+            return f"{NOBODY}{base.id}"
         case "custom":
             return f"cohort/{base.cohort_id}"
         case "unlisted":

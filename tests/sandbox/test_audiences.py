@@ -564,6 +564,26 @@ def test_a_job_without_enough_examples_never_progresses(platform, examples):
     assert metrics(platform, audience_id)["Graduated"] == 0
 
 
+def test_a_job_begins_once_its_audience_recruits(platform):
+    audience_id = create(platform)
+    add(platform, audience_id, *map(compare, range(2)))
+    definition_id = platform.definition(platform.pairs(2))
+    job_id = platform.job(definition_id, audience=audience_id)
+    platform.sandbox.advance(86400)
+    add(platform, audience_id, compare(2))
+    platform.ok("POST", f"/audience/{audience_id}/recruit")
+    assert platform.ok("GET", f"/job/{job_id}/progress")["responseCount"] == 0
+    platform.sandbox.advance(3600)
+    assert platform.state(job_id) == "Completed"
+    assert [len(entry["detailedResults"]) for entry in platform.results(job_id)["results"]] == [
+        10,
+        10,
+    ]
+    ledger = platform.sandbox.ledger()
+    assert ledger["paid_jobs"] == 1
+    assert sum(entry["amount"] for entry in ledger["entries"]) == pytest.approx(0.2)
+
+
 def test_a_job_on_filters_that_select_nobody_never_progresses(platform):
     audience_id = create(platform, filters=[NOBODY])
     add(platform, audience_id, *map(compare, range(3)))

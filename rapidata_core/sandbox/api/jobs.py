@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, or_, select, update
 
 from rapidata_core.sandbox import (
     collection,
@@ -49,20 +49,20 @@ _LISTING = Listing(
 
 
 def catch_up(store: Store, now: int) -> None:
-    """Let jobs go on that waited for jobs that have ended. Without such jobs this is a glance."""
+    """Let jobs go on that waited for other jobs to end, or for their audience to recruit.
+
+    Without such jobs this is a glance.
+    """
     if not store.jobs_wait:
         return
     with store.transaction():
-        waiting = select(jobs).where(jobs.c.waits_for.is_not(None)).order_by(jobs.c.seq)
-        rows = store.read(waiting).all()
+        waiting = or_(jobs.c.waits_for.is_not(None), jobs.c.pool.startswith(pools.NOBODY))
+        rows = store.read(select(jobs).where(waiting).order_by(jobs.c.seq)).all()
         for row in rows:
-            job = lifecycle.from_row(row)
-            end = _end_of(store, job.waits_for, now)
-            if end is None:
-                continue
-            if job.hold == "Queued":
-                job = lifecycle.released(job, max(end, job.held_at or end))
-            _save(store, replace(job, waits_for=None))
+            found = lifecycle.from_row(row)
+            job = _without_predecessor(store, _with_people(store, found, now), now)
+            if job != found:
+                _save(store, job)
     store.jobs_wait = bool(rows)
 
 
@@ -328,18 +328,53 @@ def _new_job(store: Store, name: str, audience_id: str, revision: Row[Any], now:
         waits_for=None,
         created_at=now,
         duration=0,
-        # Nobody answers before there is anybody.
-        shift=max(0, pools.first_available(store, pool) - now),
+        shift=0,
         hold=None,
         held_at=None,
         failure_message=None,
         review_reason=None,
         charged=False,
     )
-    if referee.stops_early or pools.restore(store, pool).size < referee.votes:
+    store.jobs_wait = store.jobs_wait or pool.startswith(pools.NOBODY)
+    return _planned(store, job, revision)
+
+
+def _planned(store: Store, job: Job, revision: Row[Any]) -> Job:
+    """The job with what follows from its people: when they start, how much they answer."""
+    _, referee = definitions.task_of(revision)
+    if referee.stops_early or pools.restore(store, job.pool).size < referee.votes:
         # Not remembered: should this request fail, another job gets this id.
-        job = replace(job, responses=sum(_task(store, job).stops) or most)
-    return replace(job, duration=crowd.job_duration(job.responses))
+        job = replace(job, responses=sum(_task(store, job).stops) or job.most_responses)
+    # Nobody answers before there is anybody.
+    shift = max(0, pools.first_available(store, job.pool) - job.created_at)
+    return replace(job, shift=shift, duration=crowd.job_duration(job.responses))
+
+
+def _with_people(store: Store, job: Job, now: int) -> Job:
+    """The job with the people whom its audience has begun to recruit, if it had nobody."""
+    if not job.pool.startswith(pools.NOBODY) or pools.find(store, job.audience_id) is None:
+        return job
+    key = pools.pool_key(store, job.audience_id, now)
+    revision = _revision(store, job.definition_id, job.revision)
+    if key == job.pool or revision is None:
+        return job
+    planned = _planned(store, replace(job, pool=key), revision)
+    if job.charged:
+        billing.refund(store, job, now)
+        billing.charge(store, planned, now)
+    return planned
+
+
+def _without_predecessor(store: Store, job: Job, now: int) -> Job:
+    """The job, going on if the job that it waits for has ended."""
+    if job.waits_for is None:
+        return job
+    end = _end_of(store, job.waits_for, now)
+    if end is None:
+        return job
+    if job.hold == "Queued":
+        job = lifecycle.released(job, max(end, job.held_at or end))
+    return replace(job, waits_for=None)
 
 
 def _warning(price: int, available: int) -> JsonObject:
