@@ -93,6 +93,25 @@ def problems_in(error: pydantic.ValidationError) -> list[str]:
     return sentences
 
 
+def blank(argument: str, text: object) -> list[str]:
+    """What is wrong with a text that has to say something; nothing when it does."""
+    if isinstance(text, str):
+        return [] if text.strip() else [f"{argument}: must not be blank"]
+    return [f"{argument}: must be a text, not {text!r}"]
+
+
+def refuse_blank(**texts: object) -> None:
+    """Refuse arguments that have to say something and do not.
+
+    Raises:
+        ValidationError: It names all of them.
+    """
+    problems = {argument: blank(argument, text) for argument, text in texts.items()}
+    wrong = [argument for argument, found in problems.items() if found]
+    if wrong:
+        raise ValidationError(", ".join(wrong), [problems[argument][0] for argument in wrong])
+
+
 class AuthenticationError(RapidataError):
     """No credentials, or the platform refused them."""
 
@@ -132,9 +151,10 @@ class BudgetExceededError(RapidataError):
 
 
 class AmbiguousSubmissionError(RapidataError):
-    """A paid call got no clear answer and the job did not show up while we looked for it.
+    """A paid call got no clear answer, and reading did not tell what became of it.
 
-    Submitting again with the same key is safe: it looks before it pays.
+    The message says where to look before you try again. Submitting again with the same key is
+    always safe: that looks before it pays.
     """
 
 

@@ -43,6 +43,10 @@ class Setting(BaseModel):
     value: str
     target: Literal["rapids", "campaign"] = "rapids"
 
+    def wire(self) -> dict[str, str]:
+        """The switch on the wire, where the target is told by the field that it stands in."""
+        return {"key": self.key, "value": self.value}
+
 
 @dataclass(frozen=True)
 class Box:

@@ -15,23 +15,23 @@ from rapidata_core._async.leaderboards import (
 )
 from rapidata_core._async.participants import AsyncBenchmarkParticipant, submit
 from rapidata_core._async.transport import AsyncTransport
-from rapidata_core._async.waiting import find_out
+from rapidata_core._async.waiting import find_out, only_one
 from rapidata_core.display import show
 from rapidata_core.errors import (
     IncompleteUploadError,
     ServerError,
     TransportError,
     ValidationError,
+    blank,
 )
-from rapidata_core.http import segment
+from rapidata_core.jobs.datapoint import asset_input
 from rapidata_core.policy.benchmarks import (
     READY,
     HasId,
     LeaderboardSettings,
     LevelOfDetail,
     Prompt,
-    blank,
-    existing_assets,
+    is_asked_for,
     is_whole,
     new_prompts,
     new_samples,
@@ -73,8 +73,7 @@ class AsyncRapidataBenchmark:
     @property
     def url(self) -> str:
         """Its page in the dashboard."""
-        app = self._transport.settings.endpoints.app
-        return f"{app}/mri/benchmarks/{segment(self.id)}"
+        return self._transport.page("mri", "benchmarks", self.id)
 
     @property
     async def identifiers(self) -> list[str]:
@@ -127,10 +126,11 @@ class AsyncRapidataBenchmark:
             for answer in await self._benchmarks.participants(self.id)
         ]
 
-    async def reload(self) -> None:
+    async def reload(self) -> AsyncRapidataBenchmark:
         """Read the name anew, and the prompts when they are used next."""
         self.name = (await self._benchmarks.get(self.id)).name
         self._read = None
+        return self
 
     async def add_prompts(
         self,
@@ -266,16 +266,14 @@ class AsyncRapidataBenchmark:
         detail = LeaderboardSettings(
             name, level_of_detail, min_responses_per_matchup, vote_aggregation
         )
-        problems = [p for p in (blank("name", name), blank("instruction", instruction)) if p]
-        problems += detail.problems()
+        problems = [*blank("name", name), *blank("instruction", instruction), *detail.problems()]
         audience = audience_id if isinstance(audience_id, str | None) else audience_id.id
-        if audience is not None and (problem := blank("audience_id", audience)):
-            problems.append(problem)
+        problems += [] if audience is None else blank("audience_id", audience)
         for argument, tags in (("included_tags", included_tags), ("excluded_tags", excluded_tags)):
             problems += [p.replace("tags:", f"{argument}:", 1) for p in wrong_tags(tags)]
         if problems:
             raise ValidationError(f"The leaderboard {name!r}", problems)
-        flags = [{"key": setting.key, "value": setting.value} for setting in settings or ()]
+        flags = [setting.wire() for setting in settings or ()]
         body = {
             "benchmarkId": self.id,
             "instruction": instruction,
@@ -382,7 +380,7 @@ class AsyncRapidataBenchmark:
             gender=gender,
             age_bucket=age_bucket,
             occupation=occupation,
-            run_id=None if run_id is None else [run_id],
+            run_id=run_id,
         )
         return standings_frame(await self._benchmarks.standings(self.id, filters))
 
@@ -413,7 +411,7 @@ class AsyncRapidataBenchmark:
             gender=gender,
             age_bucket=age_bucket,
             occupation=occupation,
-            run_id=None if run_id is None else [run_id],
+            run_id=run_id,
         )
         weighted = weighting(use_weighted_scoring)
         return matrix_frame(await self._benchmarks.matrix(self.id, [*weighted, *filters]))
@@ -441,9 +439,12 @@ class AsyncRapidataBenchmark:
         named = [("identifier[eq]", prompt.identifier)]
 
         async def look() -> bool | None:
-            return bool(await self._benchmarks.prompts(self.id, named)) or None
+            held = await self._benchmarks.prompts(self.id, named)
+            return prompt.identifier in {one.identifier for one in held} or None
 
-        asset = existing_assets(file_names) if file_names else None
+        media = prompt.prompt_asset or []
+        uploaded = dict(zip(media, file_names, strict=True))
+        asset = asset_input(media, "media", uploaded) if media else None
         try:
             await self._benchmarks.add_prompt(self.id, prompt.body(asset))
         except ValidationError as error:
@@ -458,7 +459,8 @@ class AsyncRapidataBenchmark:
         async def look() -> str | None:
             # An unused one of the same name, whoever left it behind, is as good as a new one.
             found = await self._benchmarks.participants(self.id, [("name[eq]", name)])
-            return next((one.id for one in found if one.status == "Created"), None)
+            unused = (one.id for one in found if (one.name, one.status) == (name, "Created"))
+            return next(unused, None)
 
         try:
             return (await self._benchmarks.add_participant(self.id, name)).participant_id
@@ -470,16 +472,18 @@ class AsyncRapidataBenchmark:
         """Make the paid call once, and know afterwards what it did."""
         named = [("name[eq]", body["name"])]
         before = {one.id for one in await self._benchmarks.leaderboards(self.id, named)}
+        request = "POST /leaderboard"
+        advice = "Look at benchmark.leaderboards before you create it again."
 
         async def look() -> LeaderboardAnswer | None:
             found = await self._benchmarks.leaderboards(self.id, named)
-            return next((one for one in found if one.id not in before), None)
+            new = [one for one in found if one.id not in before and is_asked_for(one, body)]
+            return only_one(new, request=request, advice=advice)
 
         try:
             created = await AsyncLeaderboardApi(self._transport).create(body)
         except (TransportError, ServerError) as error:
-            advice = "Look at benchmark.leaderboards before you create it again."
-            return await find_out(look, error, request="POST /leaderboard", advice=advice)
+            return await find_out(look, error, request=request, advice=advice)
         return _leaderboard(body, created)
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from rapidata_core.concurrency import async_map
 from rapidata_core.config import rapidata_config
 from rapidata_core.errors import ValidationError
 from rapidata_core.jobs import JobSpec
-from rapidata_core.jobs.spec import length_problem, problems_of
+from rapidata_core.jobs.checks import length_problem, problems_of
 
 _log = logging.getLogger("rapidata_core.context")
 # As many as the platform takes in one request.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -11,10 +10,9 @@ from rapidata_core._async.define import define, revise
 from rapidata_core._async.jobs import AsyncRapidataJob, estimate, find_jobs, get_job
 from rapidata_core._async.submit import price
 from rapidata_core._async.transport import AsyncTransport
-from rapidata_core.concurrency import async_sleep
+from rapidata_core._async.waiting import wait_until
 from rapidata_core.display import show
-from rapidata_core.errors import RapidataError, ValidationError, WaitTimeoutError
-from rapidata_core.http import segment
+from rapidata_core.errors import RapidataError, refuse_blank
 from rapidata_core.jobs import (
     ClassificationJob,
     CompareJob,
@@ -26,6 +24,8 @@ from rapidata_core.jobs import (
     SelectWordsJob,
     parse_job,
 )
+from rapidata_core.jobs.checks import given
+from rapidata_core.policy.polling import PollingPolicy
 from rapidata_core.policy.revisions import (
     changed,
     instruction_of,
@@ -37,8 +37,8 @@ from rapidata_core.policy.submission import readable
 from rapidata_core.types import CostEstimate, RevisionInfo, Setting
 from rapidata_core.wire.definition import RevisionAnswer
 
-_READY_PAUSES = (0.2, 0.5, 1.0, 2.0)
-_REVISIONS_PER_PAGE = 100
+# Preparing takes a second at most for all but the largest.
+_POLLING = PollingPolicy(fastest=0.2, slowest=2.0)
 
 
 class AsyncRapidataJobDefinition:
@@ -71,7 +71,7 @@ class AsyncRapidataJobDefinition:
     @property
     def url(self) -> str:
         """Its page in the dashboard."""
-        return f"{self._transport.settings.endpoints.app}/definitions/{segment(self.id)}"
+        return self._transport.page("definitions", self.id)
 
     def preview(self) -> AsyncRapidataJobDefinition:
         """Open the page that shows what labelers will see, where there is a browser."""
@@ -123,17 +123,10 @@ class AsyncRapidataJobDefinition:
 
     async def revisions(self) -> list[RevisionInfo]:
         """All its revisions, oldest first."""
-        found: list[RevisionInfo] = []
-        page = 1
-        while True:
-            rows = await self._definitions.list_revisions(self.id, page, _REVISIONS_PER_PAGE)
-            found += [
-                RevisionInfo(r.revision_number, r.state, r.created_at, r.base_revision_number)
-                for r in rows
-            ]
-            if len(rows) < _REVISIONS_PER_PAGE:
-                return found
-            page += 1
+        return [
+            RevisionInfo(row.revision_number, row.state, row.created_at, row.base_revision_number)
+            for row in await self._definitions.revisions(self.id)
+        ]
 
     async def reload(self, revision: int | None = None) -> AsyncRapidataJobDefinition:
         """Read it anew.
@@ -195,28 +188,20 @@ class AsyncRapidataJobDefinition:
             WaitTimeoutError: It takes longer; it goes on.
             RapidataError: The platform could not prepare it.
         """
-        deadline = time.monotonic() + timeout
         number = (await self._revision()).revision_number
-        looks = 0
-        while True:
+
+        async def look() -> str | None:
             state = (await self._definitions.get_revision(self.id, number)).state
-            if state == "Completed":
-                return self
             if state == "Failed":
                 raise RapidataError(
                     f"The platform could not prepare revision {number} of job definition "
                     f"{self.id!r}. Nothing was paid; look at {self.url} and define it anew."
                 )
-            pause = _READY_PAUSES[min(looks, len(_READY_PAUSES) - 1)]
-            looks += 1
-            if time.monotonic() + pause > deadline:
-                raise WaitTimeoutError(
-                    f"Revision {number} of job definition {self.id!r} is still {state} after "
-                    f"{timeout:g} s. The platform goes on; wait again.",
-                    job_id="",
-                    state=state,
-                )
-            await async_sleep(pause)
+            return state if state == "Completed" else None
+
+        what = f"The end of preparing revision {number} of job definition {self.id!r}"
+        await wait_until(look, what=what, timeout=timeout, polling=_POLLING)
+        return self
 
     async def delete(self) -> None:
         """Delete it; jobs that were assigned go on."""
@@ -279,7 +264,7 @@ class AsyncJobs:
         """Define a job in which labelers choose an option; see :class:`ClassificationJob`."""
         return await self.create_job_definition(
             ClassificationJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     answer_options=answer_options,
@@ -316,7 +301,7 @@ class AsyncJobs:
         """Define a job in which labelers choose one of two items; see :class:`CompareJob`."""
         return await self.create_job_definition(
             CompareJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -351,7 +336,7 @@ class AsyncJobs:
         """Define a job that puts items in order; see :class:`RankingJob`."""
         return await self.create_job_definition(
             RankingJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -383,7 +368,7 @@ class AsyncJobs:
         """Define a job in which labelers type an answer; see :class:`FreeTextJob`."""
         return await self.create_job_definition(
             FreeTextJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -412,7 +397,7 @@ class AsyncJobs:
         """Define a job in which labelers select words; see :class:`SelectWordsJob`."""
         return await self.create_job_definition(
             SelectWordsJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -440,7 +425,7 @@ class AsyncJobs:
         """Define a job in which labelers tap points; see :class:`LocateJob`."""
         return await self.create_job_definition(
             LocateJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -469,7 +454,7 @@ class AsyncJobs:
         """Define a job in which labelers draw lines; see :class:`DrawJob`."""
         return await self.create_job_definition(
             DrawJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -495,8 +480,7 @@ class AsyncJobs:
         Raises:
             NotFoundError: There is none with this id, or it has no such revision.
         """
-        if not job_definition_id.strip():
-            raise ValidationError("job_definition_id", ["must not be blank"])
+        refuse_blank(job_definition_id=job_definition_id)
         definitions = AsyncDefinitionApi(self._transport)
         found = await definitions.get(job_definition_id)
         content = await definitions.get_revision(job_definition_id, revision)
@@ -513,7 +497,7 @@ class AsyncJobs:
         Args:
             name: The text; empty finds all.
             amount: Definitions per page.
-            page: Number of the page, from 1.
+            page: Which page, from 1.
         """
         named = [("name[contains]", name)] if name else []
         found = await AsyncDefinitionApi(self._transport).list(
@@ -540,11 +524,6 @@ class AsyncJobs:
         Args:
             name: The text; empty finds all.
             amount: Jobs per page.
-            page: Number of the page, from 1.
+            page: Which page, from 1.
         """
         return await find_jobs(self._transport, name, amount, page)
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that were given: None stands for the spec's default."""
-    return {name: value for name, value in arguments.items() if value is not None}

@@ -23,7 +23,6 @@ from rapidata_core.types import Setting
 from rapidata_core.wire.audience import ExampleAnswer
 
 _log = logging.getLogger("rapidata_core.audience")
-_PAGE = 100
 
 
 class AsyncExamples:
@@ -53,7 +52,7 @@ class AsyncExamples:
         for doubt in doubts(settings or [], task_type):
             _log.warning("audience %s: %s", self._audience_id, doubt)
         uploaded = await upload_assets(self._transport, example.items())
-        flags = [{"key": setting.key, "value": setting.value} for setting in settings or []]
+        flags = [setting.wire() for setting in settings or []]
         body = {**example.body(uploaded), "featureFlags": flags or None}
         content = _content_of_body(body)
         if self._added[content]:
@@ -73,7 +72,6 @@ class AsyncExamples:
 
     async def rows(self, amount: int, page: int) -> list[dict[str, Any]]:
         """One page of the examples, as rows of a table."""
-        answer = await self._audiences.examples(self._audience_id, page=page, size=amount)
         return [
             {
                 "id": example.id,
@@ -84,7 +82,7 @@ class AsyncExamples:
                 "correctCount": example.correct_count,
                 "incorrectCount": example.incorrect_count,
             }
-            for example in answer.items
+            for example in await self._audiences.examples(self._audience_id, page=page, size=amount)
         ]
 
     async def delete(self, example_id: str) -> None:
@@ -97,7 +95,7 @@ class AsyncExamples:
         This only advises, so a failure to read them is no error.
         """
         try:
-            examples = await self._all()
+            examples = await self._audiences.all_examples(self._audience_id)
         except RapidataError as error:
             _log.debug("cannot read the examples of audience %s: %s", self._audience_id, error)
             return
@@ -120,17 +118,10 @@ class AsyncExamples:
             )
 
     async def _count(self, content: str) -> int:
-        return sum(_content_of_answer(example) == content for example in await self._all())
-
-    async def _all(self) -> list[ExampleAnswer]:
-        examples: list[ExampleAnswer] = []
-        page = 1
-        while True:
-            answer = await self._audiences.examples(self._audience_id, page=page, size=_PAGE)
-            examples += answer.items
-            if len(answer.items) < _PAGE:
-                return examples
-            page += 1
+        return sum(
+            _content_of_answer(example) == content
+            for example in await self._audiences.all_examples(self._audience_id)
+        )
 
 
 def _content_of_body(body: dict[str, Any]) -> str:

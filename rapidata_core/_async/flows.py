@@ -16,7 +16,9 @@ from rapidata_core.errors import (
     ServerError,
     TransportError,
     ValidationError,
+    refuse_blank,
 )
+from rapidata_core.jobs.checks import given
 from rapidata_core.jobs.datapoint import Datapoint, asset_input
 from rapidata_core.policy.flows import (
     ClassifyBatch,
@@ -55,13 +57,17 @@ class AsyncRapidataFlowItem:
     Attributes:
         id: The item's id.
         flow_id: Its flow.
+        dataset_id: The dataset with its datapoints, which no other item has.
     """
 
-    def __init__(self, transport: AsyncTransport, kind: Kind, flow_id: str, item_id: str) -> None:
+    def __init__(
+        self, transport: AsyncTransport, kind: Kind, flow_id: str, item_id: str, dataset_id: str
+    ) -> None:
         self._flows = AsyncFlowApi(transport)
         self._kind: Kind = kind
         self.id = item_id
         self.flow_id = flow_id
+        self.dataset_id = dataset_id
 
     async def get_status(self) -> str:
         """Its state; see :class:`rapidata_core.types.FlowItemState`."""
@@ -207,34 +213,39 @@ class AsyncRapidataFlow:
             page: Which page, from 1.
         """
         items = await self._flows.items(self.id, page=page, size=amount)
-        return [self._item(item.id) for item in items]
+        return [self._item(item.id, item.dataset_id) for item in items]
 
     async def delete(self) -> None:
         """Delete the flow. The results of its batches stay readable."""
         await self._flows.delete(self.id)
 
-    async def _create_item(self, dataset_id: str, body: dict[str, Any]) -> AsyncRapidataFlowItem:
+    async def _create_item(
+        self, dataset_id: str, body: dict[str, Any], *, again: bool
+    ) -> AsyncRapidataFlowItem:
         """Start a batch, paid for; a lost answer is resolved by looking for the dataset's item."""
+
+        async def look() -> str | None:
+            # Every batch has a dataset of its own, so it is the only one.
+            items = await self._flows.items(self.id)
+            return next((item.id for item in items if item.dataset_id == dataset_id), None)
+
+        found = await look() if again else None
+        if found is not None:
+            return self._item(found, dataset_id)
         try:
             created = await self._flows.create_item(
                 self.kind, self.id, {"datasetId": dataset_id, **body}
             )
         except (TransportError, ServerError) as error:
-
-            async def look() -> str | None:
-                # Every batch has a dataset of its own, so it is the only one.
-                items = await self._flows.items(self.id)
-                return next((item.id for item in items if item.dataset_id == dataset_id), None)
-
             found = await find_out(
                 look,
                 error,
                 request=f"POST /flow/{self.kind}/{self.id}/item",
-                advice=f"Look in get_flow_items() for an item of dataset {dataset_id} before you "
-                "create the batch again.",
+                advice=f"Look in get_flow_items() for one with dataset_id {dataset_id!r} before "
+                "you create the batch again.",
             )
-            return self._item(found)
-        return self._item(created.flow_item_id)
+            return self._item(found, dataset_id)
+        return self._item(created.flow_item_id, dataset_id)
 
     async def _start(
         self, points: Sequence[Datapoint], body: dict[str, Any], accept_failed_uploads: bool
@@ -249,14 +260,22 @@ class AsyncRapidataFlow:
         return await self._start_filled(filled, body, accept_failed_uploads)
 
     async def _start_filled(
-        self, filled: Filled, body: dict[str, Any], accept_failed_uploads: bool
+        self,
+        filled: Filled,
+        body: dict[str, Any],
+        accept_failed_uploads: bool,
+        *,
+        again: bool = False,
     ) -> AsyncRapidataFlowItem:
-        if filled.failed and not (accept_failed_uploads and filled.successful):
+        # One item alone cannot be compared with anything.
+        enough = len(filled.successful) >= (2 if self.kind == "ranking" else 1)
+        if filled.failed and not (accept_failed_uploads and enough):
 
             async def retry() -> AsyncRapidataFlowItem:
                 added, failed = await filled.dataset.add_datapoints(filled.failed)
-                again = Filled(filled.dataset, [*filled.successful, *added], failed)
-                return await self._start_filled(again, body, accept_failed_uploads)
+                more = Filled(filled.dataset, [*filled.successful, *added], failed)
+                # Called twice, it finds the batch that it started.
+                return await self._start_filled(more, body, accept_failed_uploads, again=True)
 
             reasons = ", ".join(sorted({failure.error_message for failure in filled.failed}))
             raise FailedUploadException(
@@ -273,10 +292,10 @@ class AsyncRapidataFlow:
                 self.id,
                 len(filled.failed),
             )
-        return await self._create_item(filled.dataset.id, body)
+        return await self._create_item(filled.dataset.id, body, again=again)
 
-    def _item(self, item_id: str) -> AsyncRapidataFlowItem:
-        return AsyncRapidataFlowItem(self._transport, self.kind, self.id, item_id)
+    def _item(self, item_id: str, dataset_id: str) -> AsyncRapidataFlowItem:
+        return AsyncRapidataFlowItem(self._transport, self.kind, self.id, item_id, dataset_id)
 
     def __repr__(self) -> str:
         kind = type(self).__name__.removeprefix("Async")
@@ -320,7 +339,7 @@ class AsyncRapidataRankingFlow(AsyncRapidataFlow):
             AmbiguousSubmissionError: The answer was lost and the item did not show up.
         """
         batch = RankingBatch(
-            **_given(
+            **given(
                 datapoints=datapoints,
                 context=context,
                 context_assets=context_assets,
@@ -358,7 +377,7 @@ class AsyncRapidataRankingFlow(AsyncRapidataFlow):
             serve_timeout: Seconds that a labeler has for an answer.
         """
         changes = RankingChanges(
-            **_given(
+            **given(
                 instruction=instruction,
                 starting_elo=starting_elo,
                 min_responses=min_responses,
@@ -408,7 +427,7 @@ class AsyncRapidataClassifyFlow(AsyncRapidataFlow):
             AmbiguousSubmissionError: The answer was lost and the item did not show up.
         """
         batch = ClassifyBatch(
-            **_given(
+            **given(
                 datapoints=datapoints,
                 contexts=contexts,
                 context_assets=context_assets,
@@ -426,7 +445,7 @@ class AsyncRapidataClassifyFlow(AsyncRapidataFlow):
         Args:
             drain_duration: Seconds before the end of a batch from which it is shown to nobody new.
         """
-        changes = ClassifyChanges(**_given(drain_duration=drain_duration)).body()
+        changes = ClassifyChanges(**given(drain_duration=drain_duration)).body()
         if changes:
             await self._flows.update(self.kind, self.id, changes)
 
@@ -464,7 +483,7 @@ class AsyncFlows:
         """
         least = max_response_threshold if min_response_threshold is None else min_response_threshold
         flow = RankingFlow(
-            **_given(
+            **given(
                 name=name,
                 instruction=instruction,
                 max_responses=max_response_threshold,
@@ -505,7 +524,7 @@ class AsyncFlows:
             serve_timeout: Seconds that a labeler has for an answer.
         """
         flow = ClassifyFlow(
-            **_given(
+            **given(
                 name=name,
                 instruction=instruction,
                 categories=categories,
@@ -528,8 +547,7 @@ class AsyncFlows:
         Raises:
             NotFoundError: There is none with this id.
         """
-        if not flow_id.strip():
-            raise ValidationError("flow_id", ["must not be blank"])
+        refuse_blank(flow_id=flow_id)
         found = await self._flows.get(flow_id)
         return self._flow(found.kind, found.id, found.name)
 
@@ -570,8 +588,3 @@ def _name(asset: ResultAsset, datapoint_id: str) -> str:
     source, file = asset.metadata.source_url, asset.metadata.original_filename
     known = (source and source.url, file and file.original_filename, asset.identifier)
     return next((name for name in known if name), datapoint_id)
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that were given: None stands for the default."""
-    return {name: value for name, value in arguments.items() if value is not None}

@@ -20,10 +20,9 @@ from rapidata_core.errors import (
     RapidataError,
     ServerError,
     TransportError,
-    ValidationError,
     WaitTimeoutError,
+    refuse_blank,
 )
-from rapidata_core.http import segment
 from rapidata_core.policy.audiences import recruiting
 from rapidata_core.policy.polling import is_done
 from rapidata_core.policy.submission import Identity, readable, renamed
@@ -70,8 +69,7 @@ class AsyncRapidataJob:
     @property
     def url(self) -> str:
         """Its page in the dashboard."""
-        app = self._transport.settings.endpoints.app
-        return f"{app}/audiences/{segment(self.audience_id)}/job/{segment(self.id)}"
+        return self._transport.page("audiences", self.audience_id, "job", self.id)
 
     def view(self) -> None:
         """Open its page, where there is a browser."""
@@ -200,8 +198,7 @@ class AsyncRapidataJob:
 
     async def rename(self, name: str) -> AsyncRapidataJob:
         """Give it another name for people; a key that it was submitted with stays."""
-        if not name.strip():
-            raise ValidationError("name", ["must not be blank"])
+        refuse_blank(name=name)
         current = (await self._jobs.get(self.id)).name
         await self._jobs.rename(self.id, renamed(current, name))
         self.name = readable(name)
@@ -288,8 +285,7 @@ async def get_job(transport: AsyncTransport, job_id: str) -> AsyncRapidataJob:
     Raises:
         NotFoundError: There is none with this id.
     """
-    if not job_id.strip():
-        raise ValidationError("job_id", ["must not be blank"])
+    refuse_blank(job_id=job_id)
     found = await AsyncJobApi(transport).get(job_id)
     return AsyncRapidataJob(
         transport,
@@ -342,14 +338,16 @@ async def assign(
         run_after: A job, or its id, that has to be done before this one starts.
     """
     identity = Identity(fingerprint=uuid4().hex[:16], key=uuid4().hex[:16])
+    full_name = identity.name(name)
     paid = await pay(
         transport,
         definition_id,
         audience_id,
         identity,
-        identity.name(name),
+        full_name,
         revision_number=revision_number,
         preceding_job_id=run_after.id if isinstance(run_after, AsyncRapidataJob) else run_after,
+        advice=f"Look with client.job.find_jobs({full_name!r}) before you assign it again.",
     )
     # Nothing is asked after the payment: a failure now would lose the job's id.
     return AsyncRapidataJob(

@@ -10,12 +10,10 @@ from rapidata_core._async.jobs import AsyncRapidataJob, get_job
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.concurrency import async_map
 from rapidata_core.display import show
-from rapidata_core.errors import NotFoundError, ValidationError
-from rapidata_core.http import segment
+from rapidata_core.errors import NotFoundError, ValidationError, refuse_blank
 from rapidata_core.policy.benchmarks import (
     LeaderboardSettings,
     LevelOfDetail,
-    check_name,
     level_of,
     standings_rows,
     vote_filters,
@@ -60,9 +58,8 @@ class AsyncRapidataLeaderboard:
     @property
     def url(self) -> str:
         """Its page in the dashboard."""
-        app = self._transport.settings.endpoints.app
-        benchmark = f"{app}/mri/benchmarks/{segment(self.benchmark_id)}"
-        return f"{benchmark}/leaderboard/{segment(self.id)}"
+        board = "leaderboard", self.id
+        return self._transport.page("mri", "benchmarks", self.benchmark_id, *board)
 
     @property
     def level_of_detail(self) -> str:
@@ -91,9 +88,10 @@ class AsyncRapidataLeaderboard:
         ids = [run.job_id for run in runs if run.job_id is not None]
         return [job for job in await async_map(read, ids, _WORKERS) if job is not None]
 
-    async def reload(self) -> None:
+    async def reload(self) -> AsyncRapidataLeaderboard:
         """Read everything anew."""
         self._take(await self._leaderboards.get(self.id))
+        return self
 
     async def update(
         self,
@@ -116,7 +114,7 @@ class AsyncRapidataLeaderboard:
         if problems := changes.problems():
             raise ValidationError("The leaderboard's new settings", problems)
         if name is not None:
-            check_name("The leaderboard's new name", name)
+            refuse_blank(name=name)
         if not changes.body():
             return
         await self._leaderboards.update(self.id, changes.body())
@@ -153,7 +151,7 @@ class AsyncRapidataLeaderboard:
             gender=gender,
             age_bucket=age_bucket,
             occupation=occupation,
-            run_id=None if run_id is None else [run_id],
+            run_id=run_id,
         )
         return standings_frame(await self._leaderboards.standings(self.id, filters))
 
@@ -187,7 +185,7 @@ class AsyncRapidataLeaderboard:
             gender=gender,
             age_bucket=age_bucket,
             occupation=occupation,
-            run_id=None if run_id is None else [run_id],
+            run_id=run_id,
         )
         weighted = weighting(use_weighted_scoring)
         return matrix_frame(await self._leaderboards.matrix(self.id, [*weighted, *filters]))

@@ -8,8 +8,8 @@ from rapidata_core._async.api.mri import AsyncBenchmarkApi
 from rapidata_core._async.benchmarks import AsyncRapidataBenchmark
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.waiting import find_out
-from rapidata_core.errors import ServerError, TransportError
-from rapidata_core.policy.benchmarks import check_name, new_prompts
+from rapidata_core.errors import ServerError, TransportError, refuse_blank
+from rapidata_core.policy.benchmarks import new_prompts
 from rapidata_core.types import Origin, Tag
 
 
@@ -63,7 +63,7 @@ class AsyncBenchmarks:
         Raises:
             NotFoundError: There is none with this id.
         """
-        check_name("The benchmark to look for", id, argument="id")
+        refuse_blank(id=id)
         found = await self._benchmarks.get(id)
         return AsyncRapidataBenchmark(self._transport, found.id, found.name)
 
@@ -75,7 +75,7 @@ class AsyncBenchmarks:
         Args:
             name: The text; empty finds all.
             amount: Benchmarks per page.
-            page: Number of the page, from 1.
+            page: Which page, from 1.
         """
         filters = [("name[contains]", name)] if name else []
         return [
@@ -87,7 +87,7 @@ class AsyncBenchmarks:
         async def look() -> str | None:
             # An empty one of the same name, whoever left it behind, is as good as a new one.
             for found in await self._benchmarks.list([("name[eq]", name)]):
-                if not await self._benchmarks.prompts(found.id):
+                if found.name == name and not await self._benchmarks.prompts(found.id):
                     return found.id
             return None
 

@@ -12,7 +12,7 @@ from rapidata_core._async.audiences import AsyncAnyAudience
 from rapidata_core._async.definitions import AsyncRapidataJobDefinition
 from rapidata_core._async.jobs import AsyncRapidataJob, find_jobs, get_job
 from rapidata_core._async.transport import AsyncTransport
-from rapidata_core._async.waiting import find_out, steady, wait_until
+from rapidata_core._async.waiting import find_out, only_one, steady, wait_until
 from rapidata_core.errors import (
     AmbiguousSubmissionError,
     RapidataError,
@@ -20,6 +20,8 @@ from rapidata_core.errors import (
     SignalRunError,
     TransportError,
     ValidationError,
+    blank,
+    refuse_blank,
 )
 from rapidata_core.types import SignalRun, SignalRunStatus
 from rapidata_core.wire.signal import RunAnswer, SignalAnswer
@@ -73,9 +75,10 @@ class AsyncRapidataSignal:
         self._triggered: list[set[str]] = []
         self._keep(answer)
 
-    async def reload(self) -> None:
+    async def reload(self) -> AsyncRapidataSignal:
         """Read the attributes anew."""
         self._keep(await self._signals.get(self.id))
+        return self
 
     async def pause(self) -> None:
         """Let the schedule pass without firing. :meth:`trigger` works nevertheless."""
@@ -100,7 +103,7 @@ class AsyncRapidataSignal:
             description: The new description.
             interval_hours: The new interval, a minute at least.
         """
-        problems = [] if name is None else _blank("name", name)
+        problems = [] if name is None else blank("name", name)
         problems += [] if interval_hours is None else _interval_problems(interval_hours)
         if problems:
             raise ValidationError("signal", problems)
@@ -126,15 +129,20 @@ class AsyncRapidataSignal:
         Raises:
             AmbiguousSubmissionError: The answer was lost and no run showed up.
         """
-        before = {run.id for run in await self._runs()}
+        runs = await self._runs()
+        before = {run.id for run in runs}
         if self._seen is None:
             self._seen = set(before)
+        told = sum(run.trigger_source == _MANUAL and run.id not in self._seen for run in runs)
+        # Runs of earlier triggers that are still to come.
+        due = max(0, len(self._triggered) - told)
         try:
             await self._signals.trigger(self.id)
         except (TransportError, ServerError) as error:
 
-            async def look() -> RunAnswer | None:
-                return await self._unseen(before, manual=True)
+            async def look() -> bool | None:
+                new = [run for run in await self._runs() if run.id not in before]
+                return sum(run.trigger_source == _MANUAL for run in new) > due or None
 
             await find_out(
                 look,
@@ -289,10 +297,10 @@ class AsyncSignals:
         """
         audience_id = audience if isinstance(audience, str) else audience.id
         definition_id = job_definition if isinstance(job_definition, str) else job_definition.id
-        problems = _blank("name", name) + _blank("audience", audience_id)
-        problems += _blank("job_definition", definition_id) + _interval_problems(interval_hours)
+        problems = blank("name", name) + blank("audience", audience_id)
+        problems += blank("job_definition", definition_id) + _interval_problems(interval_hours)
         if revision_number is not None and not revision_number >= 1:
-            problems.append(f"revision_number must be at least 1, not {revision_number!r}")
+            problems.append(f"revision_number: must be at least 1, not {revision_number!r}")
         if problems:
             raise ValidationError("signal", problems)
         body = {
@@ -312,8 +320,7 @@ class AsyncSignals:
         Raises:
             NotFoundError: There is none with this id.
         """
-        if problems := _blank("signal_id", signal_id):
-            raise ValidationError("signal", problems)
+        refuse_blank(signal_id=signal_id)
         return AsyncRapidataSignal(self._transport, await self._signals.get(signal_id))
 
     async def find_signals(
@@ -336,17 +343,14 @@ class AsyncSignals:
         try:
             created = await self._signals.create(body)
         except (TransportError, ServerError) as error:
+            request = "POST /signal"
+            advice = "Look with client.signals.find_signals before you create it again."
 
             async def look() -> SignalAnswer | None:
-                new = (twin for twin in await self._twins(body) if twin.id not in before)
-                return next(new, None)
+                new = [twin for twin in await self._twins(body) if twin.id not in before]
+                return only_one(new, request=request, advice=advice)
 
-            return await find_out(
-                look,
-                error,
-                request="POST /signal",
-                advice="Look with client.signals.find_signals before you create it again.",
-            )
+            return await find_out(look, error, request=request, advice=advice)
         try:
             return await self._signals.get(created.id)
         except RapidataError as error:
@@ -371,20 +375,26 @@ class AsyncSignals:
 
 def _is_twin(body: dict[str, Any]) -> Callable[[SignalAnswer], bool]:
     """Whether a signal is what was asked for; a list that ignored a filter cannot mislead us."""
-    wanted = (body["name"], body["jobDefinitionId"], body["audienceId"])
-    return lambda signal: (signal.name, signal.job_definition_id, signal.audience_id) == wanted
-
-
-def _blank(argument: str, text: str) -> list[str]:
-    is_text = isinstance(text, str) and text.strip()  # pyright: ignore[reportUnnecessaryIsInstance]
-    return [] if is_text else [f"{argument} must be non-blank text, not {text!r}"]
+    fields = ("name", "jobDefinitionId", "audienceId", "revisionNumber", "intervalSeconds")
+    wanted = [body[field] for field in (*fields, "isPublic")]
+    return lambda signal: (
+        wanted
+        == [
+            signal.name,
+            signal.job_definition_id,
+            signal.audience_id,
+            signal.revision_number,
+            signal.interval_seconds,
+            signal.is_public,
+        ]
+    )
 
 
 def _interval_problems(hours: float) -> list[str]:
     is_number = isinstance(hours, (int, float)) and not isinstance(hours, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
     if is_number and _SHORTEST_INTERVAL <= hours * _SECONDS_PER_HOUR < float("inf"):
         return []
-    return [f"interval_hours must be a number of at least 1/60 (one minute), not {hours!r}"]
+    return [f"interval_hours: must be a number of at least 1/60 (one minute), not {hours!r}"]
 
 
 def _seconds(hours: float) -> int:

@@ -17,8 +17,8 @@ from rapidata_core._async.auth import AsyncTokens
 from rapidata_core.concurrency import AsyncFlights, async_sleep
 from rapidata_core.config import Settings
 from rapidata_core.errors import AuthenticationError, RapidataError, ServerError, TransportError
-from rapidata_core.http import FAILED, NEVER_SENT, AsyncSessions, Response
-from rapidata_core.policy.answers import error_for
+from rapidata_core.http import FAILED, NEVER_SENT, AsyncSessions, Response, segment
+from rapidata_core.policy.answers import UNKNOWN, error_for
 from rapidata_core.policy.retry import (
     Call,
     Failure,
@@ -28,11 +28,13 @@ from rapidata_core.policy.retry import (
 )
 from rapidata_core.policy.tokens import Token, read_answer
 from rapidata_core.policy.uploads import FilePart
-from rapidata_core.wire.model import WireModel
+from rapidata_core.wire.model import Page, WireModel
 
 Model = TypeVar("Model", bound=WireModel)
+Item = TypeVar("Item", bound=WireModel)
 Result = TypeVar("Result")
 Parameters = Sequence[tuple[str, str]]
+_PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,48 @@ class AsyncTransport:
         """Close the connections."""
         await self._sessions.aclose()
 
+    def page(self, *parts: str) -> str:
+        """The URL of a page of the dashboard."""
+        return "/".join([self.settings.endpoints.app, *map(segment, parts)])
+
     async def read(
         self, path: str, answer: type[Model], *, about: str, params: Parameters = ()
     ) -> Model:
         """``GET`` and parse. See :meth:`send` for the arguments and errors."""
         return await self.ask("GET", path, answer, call=Call.REPEATABLE, about=about, params=params)
+
+    async def read_page(
+        self,
+        path: str,
+        answer: type[Page[Item]],
+        *,
+        about: str,
+        page: int,
+        size: int,
+        sort: str | None = "-created_at",
+        filters: Parameters = (),
+    ) -> list[Item]:
+        """One page of a list, newest first unless sorted otherwise. See :meth:`send`."""
+        params = [("page", str(page)), ("page_size", str(size))]
+        sorting = [] if sort is None else [("sort", sort)]
+        found = await self.read(path, answer, about=about, params=[*params, *sorting, *filters])
+        return found.items
+
+    async def read_all(
+        self, path: str, answer: type[Page[Item]], *, about: str, params: Parameters = ()
+    ) -> list[Item]:
+        """All pages of a list. See :meth:`send` for the arguments and errors."""
+        items: list[Item] = []
+        number = 1
+        while True:
+            paging = [("page", str(number)), ("page_size", str(_PAGE_SIZE))]
+            page = await self.read(path, answer, about=about, params=[*paging, *params])
+            items += page.items
+            if len(page.items) < _PAGE_SIZE or (
+                page.total is not None and len(items) >= page.total
+            ):
+                return items
+            number += 1
 
     async def ask(
         self, method: str, path: str, answer: type[Model], *, call: Call, about: str, **body: Any
@@ -151,6 +190,9 @@ class AsyncTransport:
                     # a paid call.
                     refused = token
                     continue
+                if answer.status_code == 404 and method == "DELETE" and attempt > 1:
+                    # The attempt before, whose answer was lost, has deleted it.
+                    return b""
                 problem = error_for(
                     status=answer.status_code,
                     headers=answer.headers,
@@ -159,6 +201,7 @@ class AsyncTransport:
                     about=about,
                     environment=self.settings.environment,
                     attempts=attempt,
+                    repeatable=call is Call.REPEATABLE,
                 )
                 return Trouble(_failure(answer), problem)
 
@@ -222,10 +265,7 @@ class AsyncTransport:
         elif call is Call.REPEATABLE:
             message = f"{where!r} did not answer completely ({what}). Try again later."
         else:
-            message = (
-                f"{where!r} did not answer completely ({what}), so it is unknown whether the "
-                "request was carried out; it was not sent again."
-            )
+            message = f"{where!r} did not answer completely ({what}), {UNKNOWN}"
         problem = TransportError(message, sent=sent, request=request, attempts=attempts)
         return Trouble(Failure(sent=sent), problem)
 

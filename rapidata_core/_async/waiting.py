@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
 
 from rapidata_core.concurrency import async_sleep
 from rapidata_core.errors import (
@@ -21,7 +21,14 @@ from rapidata_core.errors import (
 from rapidata_core.policy.polling import PollingPolicy, pause
 from rapidata_core.policy.submission import SETTLE_PAUSES
 
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
 Result = TypeVar("Result")
+Made = TypeVar("Made", bound=_HasId)
 
 _log = logging.getLogger("rapidata_core.waiting")
 
@@ -81,7 +88,8 @@ async def find_out(
     """Learn what became of a paid call whose answer was lost, by reading.
 
     Args:
-        look: Looks whether it was carried out; None means that nothing shows so far.
+        look: Looks whether it was carried out; None means that nothing shows so far. It may say
+            itself, by an AmbiguousSubmissionError, that this cannot be told.
         error: What happened instead of an answer.
         request: The paid call.
         advice: What to do when it stays unknown.
@@ -98,7 +106,10 @@ async def find_out(
         await async_sleep(seconds)
         try:
             found = await look()
-        except (RateLimitedError, ServerError, TransportError) as problem:
+        except AmbiguousSubmissionError:
+            raise
+        except RapidataError as problem:
+            # Whatever it is, it must not hide that something may have been paid.
             cause = problem
         else:
             if found is not None:
@@ -109,6 +120,22 @@ async def find_out(
         request=request,
         trace_id=error.trace_id,
     ) from error
+
+
+def only_one(new: Sequence[Made], *, request: str, advice: str) -> Made | None:
+    """What a paid call with a lost answer made, out of what is new and just as asked for.
+
+    Raises:
+        AmbiguousSubmissionError: Somebody else made the same at the same time.
+    """
+    if len(new) < 2:
+        return new[0] if new else None
+    ids = ", ".join(one.id for one in new)
+    raise AmbiguousSubmissionError(
+        f"{request} got no clear answer, and {ids} were made since, all of them as asked for. "
+        f"{advice}",
+        request=request,
+    )
 
 
 def steady(poll_interval: float | None) -> PollingPolicy:

@@ -13,9 +13,8 @@ from rapidata_core._sync.examples import Examples
 from rapidata_core._sync.jobs import RapidataJob, assign, find_jobs
 from rapidata_core._sync.transport import Transport
 from rapidata_core.concurrency import offload, sleep
-from rapidata_core.errors import RapidataError, ServerError, TransportError, ValidationError
+from rapidata_core.errors import RapidataError, ServerError, TransportError, refuse_blank
 from rapidata_core.filters import Filter, check_filters, combined, read_filter
-from rapidata_core.http import segment
 from rapidata_core.jobs import (
     ClassificationExample,
     CompareExample,
@@ -23,7 +22,14 @@ from rapidata_core.jobs import (
     LocateExample,
     SelectWordsExample,
 )
-from rapidata_core.policy.audiences import graduation_rule, is_hopeless, is_same_rule, recruiting
+from rapidata_core.jobs.checks import given
+from rapidata_core.policy.audiences import (
+    graduation_rule,
+    is_hopeless,
+    is_same_rule,
+    is_unlisted,
+    recruiting,
+)
 from rapidata_core.policy.submission import SETTLE_PAUSES
 from rapidata_core.types import Box, RecruitingMetrics, Setting
 from rapidata_core.wire.audience import AudienceAnswer
@@ -33,7 +39,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("rapidata_core.audience")
 GLOBAL = "global"
-_UNLISTED = "ula_"
 
 
 class AnyAudience:
@@ -121,11 +126,11 @@ class RapidataUnlistedAudience(AnyAudience):
     @property
     def link(self) -> str:
         """What to share with the people who shall answer."""
-        return f"{self._transport.settings.endpoints.app}/label/{segment(self.id)}"
+        return self._transport.page("label", self.id)
 
     def job_link(self, job: RapidataJob) -> str:
         """What to share for one job alone."""
-        return f"{self.link}/job/{segment(job.id)}"
+        return self._transport.page("label", self.id, "job", job.id)
 
 
 class RapidataAudience(AnyAudience):
@@ -163,7 +168,7 @@ class RapidataAudience(AnyAudience):
 
     def update_name(self, name: str) -> RapidataAudience:
         """Give it another name."""
-        _require_name(name)
+        refuse_blank(name=name)
         self._audiences.update(self.id, {"name": name})
         self.name = name
         return self
@@ -225,7 +230,7 @@ class RapidataAudience(AnyAudience):
                 file that is not there; it lists every problem at once.
         """
         example = ClassificationExample(
-            **_given(
+            **given(
                 instruction=instruction,
                 answer_options=answer_options,
                 datapoint=datapoint,
@@ -266,7 +271,7 @@ class RapidataAudience(AnyAudience):
             ValidationError: See :meth:`add_classification_example`.
         """
         example = CompareExample(
-            **_given(
+            **given(
                 instruction=instruction,
                 truth=truth,
                 datapoint=datapoint,
@@ -304,7 +309,7 @@ class RapidataAudience(AnyAudience):
             ValidationError: See :meth:`add_classification_example`.
         """
         example = LocateExample(
-            **_given(
+            **given(
                 instruction=instruction,
                 datapoint=datapoint,
                 truths=truths,
@@ -341,7 +346,7 @@ class RapidataAudience(AnyAudience):
             ValidationError: See :meth:`add_classification_example`.
         """
         example = DrawExample(
-            **_given(
+            **given(
                 instruction=instruction,
                 datapoint=datapoint,
                 truths=truths,
@@ -380,7 +385,7 @@ class RapidataAudience(AnyAudience):
             ValidationError: See :meth:`add_classification_example`.
         """
         example = SelectWordsExample(
-            **_given(
+            **given(
                 instruction=instruction,
                 datapoint=datapoint,
                 sentence=sentence,
@@ -469,7 +474,7 @@ class Audiences:
             TransportError: The answer was lost and the audience did not show up; look with
                 :meth:`find_audiences` before you try again.
         """
-        _require_name(name)
+        refuse_blank(name=name)
         chosen = list(check_filters(filters)) if filters else []
         rule = graduation_rule(target_accuracy, min_tasks, max_tasks)
         body: dict[str, Any] = {"name": name, "filters": [part.wire() for part in chosen]}
@@ -494,7 +499,7 @@ class Audiences:
         Args:
             name: For people.
         """
-        _require_name(name)
+        refuse_blank(name=name)
         created = self._audiences.create_unlisted(name)
         return RapidataUnlistedAudience(self._transport, created.audience_id, name)
 
@@ -509,9 +514,8 @@ class Audiences:
         Raises:
             NotFoundError: There is none with this id.
         """
-        if not audience_id.strip():
-            raise ValidationError("audience_id", ["must not be blank; 'global' is everybody"])
-        if audience_id.startswith(_UNLISTED):
+        refuse_blank(audience_id=audience_id)
+        if is_unlisted(audience_id):
             unlisted = self._audiences.get_unlisted(audience_id)
             return RapidataUnlistedAudience(self._transport, unlisted.id, unlisted.name)
         found = self._audiences.get(audience_id)
@@ -559,14 +563,9 @@ class Audiences:
                     continue
                 if not is_same_rule(rule, answer.graduation_rule):
                     continue
-                if not (self._audiences.examples(answer.id, size=1)).items:
+                if not self._audiences.examples(answer.id, size=1):
                     return answer.id
         return None
-
-
-def _require_name(name: str) -> None:
-    if not name.strip():
-        raise ValidationError("name", ["must not be blank"])
 
 
 def _has_nobody(metrics: RecruitingMetrics | None) -> bool:
@@ -577,12 +576,3 @@ def _frame(rows: list[dict[str, Any]]) -> pandas.DataFrame:
     import pandas
 
     return pandas.DataFrame(rows)
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that were given; sequences as lists, which is what specs have."""
-    return {
-        name: list(value) if isinstance(value, (tuple, set)) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        for name, value in arguments.items()
-        if value is not None
-    }

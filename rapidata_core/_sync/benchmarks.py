@@ -16,23 +16,23 @@ from rapidata_core._sync.leaderboards import (
 )
 from rapidata_core._sync.participants import BenchmarkParticipant, submit
 from rapidata_core._sync.transport import Transport
-from rapidata_core._sync.waiting import find_out
+from rapidata_core._sync.waiting import find_out, only_one
 from rapidata_core.display import show
 from rapidata_core.errors import (
     IncompleteUploadError,
     ServerError,
     TransportError,
     ValidationError,
+    blank,
 )
-from rapidata_core.http import segment
+from rapidata_core.jobs.datapoint import asset_input
 from rapidata_core.policy.benchmarks import (
     READY,
     HasId,
     LeaderboardSettings,
     LevelOfDetail,
     Prompt,
-    blank,
-    existing_assets,
+    is_asked_for,
     is_whole,
     new_prompts,
     new_samples,
@@ -74,8 +74,7 @@ class RapidataBenchmark:
     @property
     def url(self) -> str:
         """Its page in the dashboard."""
-        app = self._transport.settings.endpoints.app
-        return f"{app}/mri/benchmarks/{segment(self.id)}"
+        return self._transport.page("mri", "benchmarks", self.id)
 
     @property
     def identifiers(self) -> list[str]:
@@ -128,10 +127,11 @@ class RapidataBenchmark:
             for answer in self._benchmarks.participants(self.id)
         ]
 
-    def reload(self) -> None:
+    def reload(self) -> RapidataBenchmark:
         """Read the name anew, and the prompts when they are used next."""
         self.name = (self._benchmarks.get(self.id)).name
         self._read = None
+        return self
 
     def add_prompts(
         self,
@@ -267,16 +267,14 @@ class RapidataBenchmark:
         detail = LeaderboardSettings(
             name, level_of_detail, min_responses_per_matchup, vote_aggregation
         )
-        problems = [p for p in (blank("name", name), blank("instruction", instruction)) if p]
-        problems += detail.problems()
+        problems = [*blank("name", name), *blank("instruction", instruction), *detail.problems()]
         audience = audience_id if isinstance(audience_id, str | None) else audience_id.id
-        if audience is not None and (problem := blank("audience_id", audience)):
-            problems.append(problem)
+        problems += [] if audience is None else blank("audience_id", audience)
         for argument, tags in (("included_tags", included_tags), ("excluded_tags", excluded_tags)):
             problems += [p.replace("tags:", f"{argument}:", 1) for p in wrong_tags(tags)]
         if problems:
             raise ValidationError(f"The leaderboard {name!r}", problems)
-        flags = [{"key": setting.key, "value": setting.value} for setting in settings or ()]
+        flags = [setting.wire() for setting in settings or ()]
         body = {
             "benchmarkId": self.id,
             "instruction": instruction,
@@ -383,7 +381,7 @@ class RapidataBenchmark:
             gender=gender,
             age_bucket=age_bucket,
             occupation=occupation,
-            run_id=None if run_id is None else [run_id],
+            run_id=run_id,
         )
         return standings_frame(self._benchmarks.standings(self.id, filters))
 
@@ -414,7 +412,7 @@ class RapidataBenchmark:
             gender=gender,
             age_bucket=age_bucket,
             occupation=occupation,
-            run_id=None if run_id is None else [run_id],
+            run_id=run_id,
         )
         weighted = weighting(use_weighted_scoring)
         return matrix_frame(self._benchmarks.matrix(self.id, [*weighted, *filters]))
@@ -442,9 +440,12 @@ class RapidataBenchmark:
         named = [("identifier[eq]", prompt.identifier)]
 
         def look() -> bool | None:
-            return bool(self._benchmarks.prompts(self.id, named)) or None
+            held = self._benchmarks.prompts(self.id, named)
+            return prompt.identifier in {one.identifier for one in held} or None
 
-        asset = existing_assets(file_names) if file_names else None
+        media = prompt.prompt_asset or []
+        uploaded = dict(zip(media, file_names, strict=True))
+        asset = asset_input(media, "media", uploaded) if media else None
         try:
             self._benchmarks.add_prompt(self.id, prompt.body(asset))
         except ValidationError as error:
@@ -459,7 +460,8 @@ class RapidataBenchmark:
         def look() -> str | None:
             # An unused one of the same name, whoever left it behind, is as good as a new one.
             found = self._benchmarks.participants(self.id, [("name[eq]", name)])
-            return next((one.id for one in found if one.status == "Created"), None)
+            unused = (one.id for one in found if (one.name, one.status) == (name, "Created"))
+            return next(unused, None)
 
         try:
             return (self._benchmarks.add_participant(self.id, name)).participant_id
@@ -471,16 +473,18 @@ class RapidataBenchmark:
         """Make the paid call once, and know afterwards what it did."""
         named = [("name[eq]", body["name"])]
         before = {one.id for one in self._benchmarks.leaderboards(self.id, named)}
+        request = "POST /leaderboard"
+        advice = "Look at benchmark.leaderboards before you create it again."
 
         def look() -> LeaderboardAnswer | None:
             found = self._benchmarks.leaderboards(self.id, named)
-            return next((one for one in found if one.id not in before), None)
+            new = [one for one in found if one.id not in before and is_asked_for(one, body)]
+            return only_one(new, request=request, advice=advice)
 
         try:
             created = LeaderboardApi(self._transport).create(body)
         except (TransportError, ServerError) as error:
-            advice = "Look at benchmark.leaderboards before you create it again."
-            return find_out(look, error, request="POST /leaderboard", advice=advice)
+            return find_out(look, error, request=request, advice=advice)
         return _leaderboard(body, created)
 
     def __repr__(self) -> str:

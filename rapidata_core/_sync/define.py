@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -84,18 +84,25 @@ def checked_tolerance(tolerance: float | None) -> float:
     return float(tolerance)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Work:
-    """One definition in the making; see :func:`define`."""
+    """One definition in the making; see :func:`define`.
+
+    Attributes:
+        definition_id: The definition, once there is one: retrying makes no second one.
+    """
 
     transport: Transport
     spec: JobSpec
     name: str
     tolerance: float
     incomplete: bool
+    definition_id: str | None = None
 
     def run(self) -> str:
-        spec = shortened(self.transport, self.spec)
+        if self.definition_id is not None:
+            return self.definition_id
+        self.spec = spec = shortened(self.transport, self.spec)
         points = spec.points()
         if not self.incomplete:
             self._check_files(points)
@@ -105,15 +112,10 @@ class _Work:
             points,
             spec.groups(),
         )
-        work = replace(self, spec=spec)
-        return work.finish(filled.dataset, len(points), filled.failed, None)
+        return self.finish(filled.dataset, len(points), filled.failed)
 
     def finish(
-        self,
-        dataset: RapidataDataset,
-        total: int,
-        failed: list[FailedUpload],
-        definition_id: str | None,
+        self, dataset: RapidataDataset, total: int, failed: list[FailedUpload]
     ) -> str:
         """Define the job if there is enough of it.
 
@@ -121,17 +123,17 @@ class _Work:
             dataset: What was uploaded.
             total: Number of datapoints in the spec.
             failed: Those that are not in the dataset.
-            definition_id: The definition, if there is one already.
         """
         tolerated = len(failed) <= self.tolerance * total
         cause = None
-        if definition_id is None and len(failed) < total and (tolerated or self.incomplete):
+        if self.definition_id is None and len(failed) < total and (tolerated or self.incomplete):
             try:
-                definition_id = self._create(dataset.id)
+                self.definition_id = self._create(dataset.id)
             except RapidataError as error:
                 if not failed:
                     raise
                 cause = error
+        definition_id = self.definition_id
         if definition_id is not None and tolerated:
             if failed:
                 _log.warning(
@@ -146,7 +148,7 @@ class _Work:
 
         def retry() -> RapidataJobDefinition:
             _, still = dataset.add_datapoints(failed)
-            return self._definition(self.finish(dataset, total, still, definition_id))
+            return self._definition(self.finish(dataset, total, still))
 
         if definition_id is not None:
             state = (

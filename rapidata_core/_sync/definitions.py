@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,10 +11,9 @@ from rapidata_core._sync.define import define, revise
 from rapidata_core._sync.jobs import RapidataJob, estimate, find_jobs, get_job
 from rapidata_core._sync.submit import price
 from rapidata_core._sync.transport import Transport
-from rapidata_core.concurrency import sleep
+from rapidata_core._sync.waiting import wait_until
 from rapidata_core.display import show
-from rapidata_core.errors import RapidataError, ValidationError, WaitTimeoutError
-from rapidata_core.http import segment
+from rapidata_core.errors import RapidataError, refuse_blank
 from rapidata_core.jobs import (
     ClassificationJob,
     CompareJob,
@@ -27,6 +25,8 @@ from rapidata_core.jobs import (
     SelectWordsJob,
     parse_job,
 )
+from rapidata_core.jobs.checks import given
+from rapidata_core.policy.polling import PollingPolicy
 from rapidata_core.policy.revisions import (
     changed,
     instruction_of,
@@ -38,8 +38,8 @@ from rapidata_core.policy.submission import readable
 from rapidata_core.types import CostEstimate, RevisionInfo, Setting
 from rapidata_core.wire.definition import RevisionAnswer
 
-_READY_PAUSES = (0.2, 0.5, 1.0, 2.0)
-_REVISIONS_PER_PAGE = 100
+# Preparing takes a second at most for all but the largest.
+_POLLING = PollingPolicy(fastest=0.2, slowest=2.0)
 
 
 class RapidataJobDefinition:
@@ -72,7 +72,7 @@ class RapidataJobDefinition:
     @property
     def url(self) -> str:
         """Its page in the dashboard."""
-        return f"{self._transport.settings.endpoints.app}/definitions/{segment(self.id)}"
+        return self._transport.page("definitions", self.id)
 
     def preview(self) -> RapidataJobDefinition:
         """Open the page that shows what labelers will see, where there is a browser."""
@@ -124,17 +124,10 @@ class RapidataJobDefinition:
 
     def revisions(self) -> list[RevisionInfo]:
         """All its revisions, oldest first."""
-        found: list[RevisionInfo] = []
-        page = 1
-        while True:
-            rows = self._definitions.list_revisions(self.id, page, _REVISIONS_PER_PAGE)
-            found += [
-                RevisionInfo(r.revision_number, r.state, r.created_at, r.base_revision_number)
-                for r in rows
-            ]
-            if len(rows) < _REVISIONS_PER_PAGE:
-                return found
-            page += 1
+        return [
+            RevisionInfo(row.revision_number, row.state, row.created_at, row.base_revision_number)
+            for row in self._definitions.revisions(self.id)
+        ]
 
     def reload(self, revision: int | None = None) -> RapidataJobDefinition:
         """Read it anew.
@@ -196,28 +189,20 @@ class RapidataJobDefinition:
             WaitTimeoutError: It takes longer; it goes on.
             RapidataError: The platform could not prepare it.
         """
-        deadline = time.monotonic() + timeout
         number = (self._revision()).revision_number
-        looks = 0
-        while True:
+
+        def look() -> str | None:
             state = (self._definitions.get_revision(self.id, number)).state
-            if state == "Completed":
-                return self
             if state == "Failed":
                 raise RapidataError(
                     f"The platform could not prepare revision {number} of job definition "
                     f"{self.id!r}. Nothing was paid; look at {self.url} and define it anew."
                 )
-            pause = _READY_PAUSES[min(looks, len(_READY_PAUSES) - 1)]
-            looks += 1
-            if time.monotonic() + pause > deadline:
-                raise WaitTimeoutError(
-                    f"Revision {number} of job definition {self.id!r} is still {state} after "
-                    f"{timeout:g} s. The platform goes on; wait again.",
-                    job_id="",
-                    state=state,
-                )
-            sleep(pause)
+            return state if state == "Completed" else None
+
+        what = f"The end of preparing revision {number} of job definition {self.id!r}"
+        wait_until(look, what=what, timeout=timeout, polling=_POLLING)
+        return self
 
     def delete(self) -> None:
         """Delete it; jobs that were assigned go on."""
@@ -280,7 +265,7 @@ class Jobs:
         """Define a job in which labelers choose an option; see :class:`ClassificationJob`."""
         return self.create_job_definition(
             ClassificationJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     answer_options=answer_options,
@@ -317,7 +302,7 @@ class Jobs:
         """Define a job in which labelers choose one of two items; see :class:`CompareJob`."""
         return self.create_job_definition(
             CompareJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -352,7 +337,7 @@ class Jobs:
         """Define a job that puts items in order; see :class:`RankingJob`."""
         return self.create_job_definition(
             RankingJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -384,7 +369,7 @@ class Jobs:
         """Define a job in which labelers type an answer; see :class:`FreeTextJob`."""
         return self.create_job_definition(
             FreeTextJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -413,7 +398,7 @@ class Jobs:
         """Define a job in which labelers select words; see :class:`SelectWordsJob`."""
         return self.create_job_definition(
             SelectWordsJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -441,7 +426,7 @@ class Jobs:
         """Define a job in which labelers tap points; see :class:`LocateJob`."""
         return self.create_job_definition(
             LocateJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -470,7 +455,7 @@ class Jobs:
         """Define a job in which labelers draw lines; see :class:`DrawJob`."""
         return self.create_job_definition(
             DrawJob(
-                **_given(
+                **given(
                     name=name,
                     instruction=instruction,
                     datapoints=datapoints,
@@ -496,8 +481,7 @@ class Jobs:
         Raises:
             NotFoundError: There is none with this id, or it has no such revision.
         """
-        if not job_definition_id.strip():
-            raise ValidationError("job_definition_id", ["must not be blank"])
+        refuse_blank(job_definition_id=job_definition_id)
         definitions = DefinitionApi(self._transport)
         found = definitions.get(job_definition_id)
         content = definitions.get_revision(job_definition_id, revision)
@@ -514,7 +498,7 @@ class Jobs:
         Args:
             name: The text; empty finds all.
             amount: Definitions per page.
-            page: Number of the page, from 1.
+            page: Which page, from 1.
         """
         named = [("name[contains]", name)] if name else []
         found = DefinitionApi(self._transport).list(
@@ -541,11 +525,6 @@ class Jobs:
         Args:
             name: The text; empty finds all.
             amount: Jobs per page.
-            page: Number of the page, from 1.
+            page: Which page, from 1.
         """
         return find_jobs(self._transport, name, amount, page)
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that were given: None stands for the spec's default."""
-    return {name: value for name, value in arguments.items() if value is not None}

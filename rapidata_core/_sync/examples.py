@@ -24,7 +24,6 @@ from rapidata_core.types import Setting
 from rapidata_core.wire.audience import ExampleAnswer
 
 _log = logging.getLogger("rapidata_core.audience")
-_PAGE = 100
 
 
 class Examples:
@@ -54,7 +53,7 @@ class Examples:
         for doubt in doubts(settings or [], task_type):
             _log.warning("audience %s: %s", self._audience_id, doubt)
         uploaded = upload_assets(self._transport, example.items())
-        flags = [{"key": setting.key, "value": setting.value} for setting in settings or []]
+        flags = [setting.wire() for setting in settings or []]
         body = {**example.body(uploaded), "featureFlags": flags or None}
         content = _content_of_body(body)
         if self._added[content]:
@@ -74,7 +73,6 @@ class Examples:
 
     def rows(self, amount: int, page: int) -> list[dict[str, Any]]:
         """One page of the examples, as rows of a table."""
-        answer = self._audiences.examples(self._audience_id, page=page, size=amount)
         return [
             {
                 "id": example.id,
@@ -85,7 +83,7 @@ class Examples:
                 "correctCount": example.correct_count,
                 "incorrectCount": example.incorrect_count,
             }
-            for example in answer.items
+            for example in self._audiences.examples(self._audience_id, page=page, size=amount)
         ]
 
     def delete(self, example_id: str) -> None:
@@ -98,7 +96,7 @@ class Examples:
         This only advises, so a failure to read them is no error.
         """
         try:
-            examples = self._all()
+            examples = self._audiences.all_examples(self._audience_id)
         except RapidataError as error:
             _log.debug("cannot read the examples of audience %s: %s", self._audience_id, error)
             return
@@ -121,17 +119,10 @@ class Examples:
             )
 
     def _count(self, content: str) -> int:
-        return sum(_content_of_answer(example) == content for example in self._all())
-
-    def _all(self) -> list[ExampleAnswer]:
-        examples: list[ExampleAnswer] = []
-        page = 1
-        while True:
-            answer = self._audiences.examples(self._audience_id, page=page, size=_PAGE)
-            examples += answer.items
-            if len(answer.items) < _PAGE:
-                return examples
-            page += 1
+        return sum(
+            _content_of_answer(example) == content
+            for example in self._audiences.all_examples(self._audience_id)
+        )
 
 
 def _content_of_body(body: dict[str, Any]) -> str:

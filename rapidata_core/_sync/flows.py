@@ -17,7 +17,9 @@ from rapidata_core.errors import (
     ServerError,
     TransportError,
     ValidationError,
+    refuse_blank,
 )
+from rapidata_core.jobs.checks import given
 from rapidata_core.jobs.datapoint import Datapoint, asset_input
 from rapidata_core.policy.flows import (
     ClassifyBatch,
@@ -56,13 +58,17 @@ class RapidataFlowItem:
     Attributes:
         id: The item's id.
         flow_id: Its flow.
+        dataset_id: The dataset with its datapoints, which no other item has.
     """
 
-    def __init__(self, transport: Transport, kind: Kind, flow_id: str, item_id: str) -> None:
+    def __init__(
+        self, transport: Transport, kind: Kind, flow_id: str, item_id: str, dataset_id: str
+    ) -> None:
         self._flows = FlowApi(transport)
         self._kind: Kind = kind
         self.id = item_id
         self.flow_id = flow_id
+        self.dataset_id = dataset_id
 
     def get_status(self) -> str:
         """Its state; see :class:`rapidata_core.types.FlowItemState`."""
@@ -208,34 +214,39 @@ class RapidataFlow:
             page: Which page, from 1.
         """
         items = self._flows.items(self.id, page=page, size=amount)
-        return [self._item(item.id) for item in items]
+        return [self._item(item.id, item.dataset_id) for item in items]
 
     def delete(self) -> None:
         """Delete the flow. The results of its batches stay readable."""
         self._flows.delete(self.id)
 
-    def _create_item(self, dataset_id: str, body: dict[str, Any]) -> RapidataFlowItem:
+    def _create_item(
+        self, dataset_id: str, body: dict[str, Any], *, again: bool
+    ) -> RapidataFlowItem:
         """Start a batch, paid for; a lost answer is resolved by looking for the dataset's item."""
+
+        def look() -> str | None:
+            # Every batch has a dataset of its own, so it is the only one.
+            items = self._flows.items(self.id)
+            return next((item.id for item in items if item.dataset_id == dataset_id), None)
+
+        found = look() if again else None
+        if found is not None:
+            return self._item(found, dataset_id)
         try:
             created = self._flows.create_item(
                 self.kind, self.id, {"datasetId": dataset_id, **body}
             )
         except (TransportError, ServerError) as error:
-
-            def look() -> str | None:
-                # Every batch has a dataset of its own, so it is the only one.
-                items = self._flows.items(self.id)
-                return next((item.id for item in items if item.dataset_id == dataset_id), None)
-
             found = find_out(
                 look,
                 error,
                 request=f"POST /flow/{self.kind}/{self.id}/item",
-                advice=f"Look in get_flow_items() for an item of dataset {dataset_id} before you "
-                "create the batch again.",
+                advice=f"Look in get_flow_items() for one with dataset_id {dataset_id!r} before "
+                "you create the batch again.",
             )
-            return self._item(found)
-        return self._item(created.flow_item_id)
+            return self._item(found, dataset_id)
+        return self._item(created.flow_item_id, dataset_id)
 
     def _start(
         self, points: Sequence[Datapoint], body: dict[str, Any], accept_failed_uploads: bool
@@ -250,14 +261,22 @@ class RapidataFlow:
         return self._start_filled(filled, body, accept_failed_uploads)
 
     def _start_filled(
-        self, filled: Filled, body: dict[str, Any], accept_failed_uploads: bool
+        self,
+        filled: Filled,
+        body: dict[str, Any],
+        accept_failed_uploads: bool,
+        *,
+        again: bool = False,
     ) -> RapidataFlowItem:
-        if filled.failed and not (accept_failed_uploads and filled.successful):
+        # One item alone cannot be compared with anything.
+        enough = len(filled.successful) >= (2 if self.kind == "ranking" else 1)
+        if filled.failed and not (accept_failed_uploads and enough):
 
             def retry() -> RapidataFlowItem:
                 added, failed = filled.dataset.add_datapoints(filled.failed)
-                again = Filled(filled.dataset, [*filled.successful, *added], failed)
-                return self._start_filled(again, body, accept_failed_uploads)
+                more = Filled(filled.dataset, [*filled.successful, *added], failed)
+                # Called twice, it finds the batch that it started.
+                return self._start_filled(more, body, accept_failed_uploads, again=True)
 
             reasons = ", ".join(sorted({failure.error_message for failure in filled.failed}))
             raise FailedUploadException(
@@ -274,10 +293,10 @@ class RapidataFlow:
                 self.id,
                 len(filled.failed),
             )
-        return self._create_item(filled.dataset.id, body)
+        return self._create_item(filled.dataset.id, body, again=again)
 
-    def _item(self, item_id: str) -> RapidataFlowItem:
-        return RapidataFlowItem(self._transport, self.kind, self.id, item_id)
+    def _item(self, item_id: str, dataset_id: str) -> RapidataFlowItem:
+        return RapidataFlowItem(self._transport, self.kind, self.id, item_id, dataset_id)
 
     def __repr__(self) -> str:
         kind = type(self).__name__.removeprefix("Async")
@@ -321,7 +340,7 @@ class RapidataRankingFlow(RapidataFlow):
             AmbiguousSubmissionError: The answer was lost and the item did not show up.
         """
         batch = RankingBatch(
-            **_given(
+            **given(
                 datapoints=datapoints,
                 context=context,
                 context_assets=context_assets,
@@ -359,7 +378,7 @@ class RapidataRankingFlow(RapidataFlow):
             serve_timeout: Seconds that a labeler has for an answer.
         """
         changes = RankingChanges(
-            **_given(
+            **given(
                 instruction=instruction,
                 starting_elo=starting_elo,
                 min_responses=min_responses,
@@ -409,7 +428,7 @@ class RapidataClassifyFlow(RapidataFlow):
             AmbiguousSubmissionError: The answer was lost and the item did not show up.
         """
         batch = ClassifyBatch(
-            **_given(
+            **given(
                 datapoints=datapoints,
                 contexts=contexts,
                 context_assets=context_assets,
@@ -427,7 +446,7 @@ class RapidataClassifyFlow(RapidataFlow):
         Args:
             drain_duration: Seconds before the end of a batch from which it is shown to nobody new.
         """
-        changes = ClassifyChanges(**_given(drain_duration=drain_duration)).body()
+        changes = ClassifyChanges(**given(drain_duration=drain_duration)).body()
         if changes:
             self._flows.update(self.kind, self.id, changes)
 
@@ -465,7 +484,7 @@ class Flows:
         """
         least = max_response_threshold if min_response_threshold is None else min_response_threshold
         flow = RankingFlow(
-            **_given(
+            **given(
                 name=name,
                 instruction=instruction,
                 max_responses=max_response_threshold,
@@ -506,7 +525,7 @@ class Flows:
             serve_timeout: Seconds that a labeler has for an answer.
         """
         flow = ClassifyFlow(
-            **_given(
+            **given(
                 name=name,
                 instruction=instruction,
                 categories=categories,
@@ -529,8 +548,7 @@ class Flows:
         Raises:
             NotFoundError: There is none with this id.
         """
-        if not flow_id.strip():
-            raise ValidationError("flow_id", ["must not be blank"])
+        refuse_blank(flow_id=flow_id)
         found = self._flows.get(flow_id)
         return self._flow(found.kind, found.id, found.name)
 
@@ -571,8 +589,3 @@ def _name(asset: ResultAsset, datapoint_id: str) -> str:
     source, file = asset.metadata.source_url, asset.metadata.original_filename
     known = (source and source.url, file and file.original_filename, asset.identifier)
     return next((name for name in known if name), datapoint_id)
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that were given: None stands for the default."""
-    return {name: value for name, value in arguments.items() if value is not None}

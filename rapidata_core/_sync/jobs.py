@@ -21,10 +21,9 @@ from rapidata_core.errors import (
     RapidataError,
     ServerError,
     TransportError,
-    ValidationError,
     WaitTimeoutError,
+    refuse_blank,
 )
-from rapidata_core.http import segment
 from rapidata_core.policy.audiences import recruiting
 from rapidata_core.policy.polling import is_done
 from rapidata_core.policy.submission import Identity, readable, renamed
@@ -71,8 +70,7 @@ class RapidataJob:
     @property
     def url(self) -> str:
         """Its page in the dashboard."""
-        app = self._transport.settings.endpoints.app
-        return f"{app}/audiences/{segment(self.audience_id)}/job/{segment(self.id)}"
+        return self._transport.page("audiences", self.audience_id, "job", self.id)
 
     def view(self) -> None:
         """Open its page, where there is a browser."""
@@ -201,8 +199,7 @@ class RapidataJob:
 
     def rename(self, name: str) -> RapidataJob:
         """Give it another name for people; a key that it was submitted with stays."""
-        if not name.strip():
-            raise ValidationError("name", ["must not be blank"])
+        refuse_blank(name=name)
         current = (self._jobs.get(self.id)).name
         self._jobs.rename(self.id, renamed(current, name))
         self.name = readable(name)
@@ -289,8 +286,7 @@ def get_job(transport: Transport, job_id: str) -> RapidataJob:
     Raises:
         NotFoundError: There is none with this id.
     """
-    if not job_id.strip():
-        raise ValidationError("job_id", ["must not be blank"])
+    refuse_blank(job_id=job_id)
     found = JobApi(transport).get(job_id)
     return RapidataJob(
         transport,
@@ -343,14 +339,16 @@ def assign(
         run_after: A job, or its id, that has to be done before this one starts.
     """
     identity = Identity(fingerprint=uuid4().hex[:16], key=uuid4().hex[:16])
+    full_name = identity.name(name)
     paid = pay(
         transport,
         definition_id,
         audience_id,
         identity,
-        identity.name(name),
+        full_name,
         revision_number=revision_number,
         preceding_job_id=run_after.id if isinstance(run_after, RapidataJob) else run_after,
+        advice=f"Look with client.job.find_jobs({full_name!r}) before you assign it again.",
     )
     # Nothing is asked after the payment: a failure now would lose the job's id.
     return RapidataJob(

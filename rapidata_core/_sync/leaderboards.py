@@ -11,12 +11,10 @@ from rapidata_core._sync.jobs import RapidataJob, get_job
 from rapidata_core._sync.transport import Transport
 from rapidata_core.concurrency import thread_map
 from rapidata_core.display import show
-from rapidata_core.errors import NotFoundError, ValidationError
-from rapidata_core.http import segment
+from rapidata_core.errors import NotFoundError, ValidationError, refuse_blank
 from rapidata_core.policy.benchmarks import (
     LeaderboardSettings,
     LevelOfDetail,
-    check_name,
     level_of,
     standings_rows,
     vote_filters,
@@ -61,9 +59,8 @@ class RapidataLeaderboard:
     @property
     def url(self) -> str:
         """Its page in the dashboard."""
-        app = self._transport.settings.endpoints.app
-        benchmark = f"{app}/mri/benchmarks/{segment(self.benchmark_id)}"
-        return f"{benchmark}/leaderboard/{segment(self.id)}"
+        board = "leaderboard", self.id
+        return self._transport.page("mri", "benchmarks", self.benchmark_id, *board)
 
     @property
     def level_of_detail(self) -> str:
@@ -92,9 +89,10 @@ class RapidataLeaderboard:
         ids = [run.job_id for run in runs if run.job_id is not None]
         return [job for job in thread_map(read, ids, _WORKERS) if job is not None]
 
-    def reload(self) -> None:
+    def reload(self) -> RapidataLeaderboard:
         """Read everything anew."""
         self._take(self._leaderboards.get(self.id))
+        return self
 
     def update(
         self,
@@ -117,7 +115,7 @@ class RapidataLeaderboard:
         if problems := changes.problems():
             raise ValidationError("The leaderboard's new settings", problems)
         if name is not None:
-            check_name("The leaderboard's new name", name)
+            refuse_blank(name=name)
         if not changes.body():
             return
         self._leaderboards.update(self.id, changes.body())
@@ -154,7 +152,7 @@ class RapidataLeaderboard:
             gender=gender,
             age_bucket=age_bucket,
             occupation=occupation,
-            run_id=None if run_id is None else [run_id],
+            run_id=run_id,
         )
         return standings_frame(self._leaderboards.standings(self.id, filters))
 
@@ -188,7 +186,7 @@ class RapidataLeaderboard:
             gender=gender,
             age_bucket=age_bucket,
             occupation=occupation,
-            run_id=None if run_id is None else [run_id],
+            run_id=run_id,
         )
         weighted = weighting(use_weighted_scoring)
         return matrix_frame(self._leaderboards.matrix(self.id, [*weighted, *filters]))

@@ -9,8 +9,8 @@ from rapidata_core._sync.api.mri import BenchmarkApi
 from rapidata_core._sync.benchmarks import RapidataBenchmark
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.waiting import find_out
-from rapidata_core.errors import ServerError, TransportError
-from rapidata_core.policy.benchmarks import check_name, new_prompts
+from rapidata_core.errors import ServerError, TransportError, refuse_blank
+from rapidata_core.policy.benchmarks import new_prompts
 from rapidata_core.types import Origin, Tag
 
 
@@ -64,7 +64,7 @@ class Benchmarks:
         Raises:
             NotFoundError: There is none with this id.
         """
-        check_name("The benchmark to look for", id, argument="id")
+        refuse_blank(id=id)
         found = self._benchmarks.get(id)
         return RapidataBenchmark(self._transport, found.id, found.name)
 
@@ -76,7 +76,7 @@ class Benchmarks:
         Args:
             name: The text; empty finds all.
             amount: Benchmarks per page.
-            page: Number of the page, from 1.
+            page: Which page, from 1.
         """
         filters = [("name[contains]", name)] if name else []
         return [
@@ -88,7 +88,7 @@ class Benchmarks:
         def look() -> str | None:
             # An empty one of the same name, whoever left it behind, is as good as a new one.
             for found in self._benchmarks.list([("name[eq]", name)]):
-                if not self._benchmarks.prompts(found.id):
+                if found.name == name and not self._benchmarks.prompts(found.id):
                     return found.id
             return None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 from rapidata_core._sync.api.mri import BenchmarkApi, ParticipantApi
@@ -17,12 +18,13 @@ from rapidata_core.errors import (
     ServerError,
     TransportError,
     ValidationError,
+    refuse_blank,
 )
+from rapidata_core.jobs.datapoint import asset_input
 from rapidata_core.policy.benchmarks import (
     MAX_SUBMITTED,
     PRICE_UNITS,
     SUBMITTED,
-    check_name,
     check_price,
     new_samples,
     unknown_identifiers,
@@ -56,9 +58,10 @@ class BenchmarkParticipant:
         self.id = answer.id
         self._take(answer)
 
-    def reload(self) -> None:
+    def reload(self) -> BenchmarkParticipant:
         """Read name, status and price anew."""
         self._take(self._participants.get(self.id))
+        return self
 
     def upload_media(
         self,
@@ -126,14 +129,20 @@ class BenchmarkParticipant:
     def run(self) -> None:
         """Submit the model for evaluation on every leaderboard. This costs money.
 
+        A model that was submitted before is not submitted again.
+
         Raises:
             AmbiguousSubmissionError: It is unknown whether the model was submitted; see its status.
         """
+        self.reload()
+        if self.status == SUBMITTED:
+            _log.info("%r was submitted before", self.name)
+            return
         submit(self._transport, self._benchmark_id, [self])
 
     def rename(self, name: str) -> None:
         """Give the model another name."""
-        check_name("The participant's new name", name)
+        refuse_blank(name=name)
         self._participants.update(self.id, {"name": name})
         self.name = name
 
@@ -198,11 +207,8 @@ class BenchmarkParticipant:
         self.price_unit = None if unit is None else units.get(unit, unit)
 
     def _add(self, sample: SampleUpload, file_name: str | None) -> None:
-        asset = (
-            {"_t": "TextAssetInput", "text": sample.media}
-            if file_name is None
-            else {"_t": "ExistingAssetInput", "name": file_name}
-        )
+        uploaded = {} if file_name is None else {sample.media: file_name}
+        asset = asset_input(sample.media, "media" if uploaded else "text", uploaded)
         try:
             self._participants.add_sample(
                 self.id, {"identifier": sample.identifier, "asset": asset}
@@ -232,33 +238,32 @@ def submit(
         ids = [participant.id for participant in batch]
         try:
             answer = api.submit(ids)
+        except ValidationError:
+            # Perhaps another runner was faster.
+            if not _are_submitted(transport, benchmark_id, ids):
+                raise
         except (TransportError, ServerError) as error:
-            _find_submission(transport, benchmark_id, ids, error)
+            find_out(
+                partial(_are_submitted, transport, benchmark_id, ids),
+                error,
+                request="POST /participants/submit",
+                advice="benchmark.run() submits whatever was not submitted; it looks before it "
+                "pays.",
+            )
         else:
             _warn(answer.min_assets_per_prompt_warning, batch)
         for participant in batch:
             participant.status = SUBMITTED
 
 
-def _find_submission(
-    transport: Transport,
-    benchmark_id: str,
-    ids: Sequence[str],
-    error: TransportError | ServerError,
-) -> None:
-    benchmarks = BenchmarkApi(transport)
-
-    def look() -> bool | None:
-        read = benchmarks.participants(benchmark_id, [("id[in]", one) for one in ids])
-        states = {answer.id: answer.status for answer in read}
-        return True if all(states.get(one) == SUBMITTED for one in ids) else None
-
-    find_out(
-        look,
-        error,
-        request="POST /participants/submit",
-        advice="benchmark.run() submits whatever was not submitted; it looks before it pays.",
-    )
+def _are_submitted(
+    transport: Transport, benchmark_id: str, ids: Sequence[str]
+) -> bool | None:
+    """True if all are, None if not."""
+    # All are read: the ids of a hundred could be too long for a URL.
+    read = BenchmarkApi(transport).participants(benchmark_id)
+    states = {one.id: one.status for one in read}
+    return all(states.get(one) == SUBMITTED for one in ids) or None
 
 
 def _warn(

@@ -13,7 +13,7 @@ from rapidata_core._sync.audiences import AnyAudience
 from rapidata_core._sync.definitions import RapidataJobDefinition
 from rapidata_core._sync.jobs import RapidataJob, find_jobs, get_job
 from rapidata_core._sync.transport import Transport
-from rapidata_core._sync.waiting import find_out, steady, wait_until
+from rapidata_core._sync.waiting import find_out, only_one, steady, wait_until
 from rapidata_core.errors import (
     AmbiguousSubmissionError,
     RapidataError,
@@ -21,6 +21,8 @@ from rapidata_core.errors import (
     SignalRunError,
     TransportError,
     ValidationError,
+    blank,
+    refuse_blank,
 )
 from rapidata_core.types import SignalRun, SignalRunStatus
 from rapidata_core.wire.signal import RunAnswer, SignalAnswer
@@ -74,9 +76,10 @@ class RapidataSignal:
         self._triggered: list[set[str]] = []
         self._keep(answer)
 
-    def reload(self) -> None:
+    def reload(self) -> RapidataSignal:
         """Read the attributes anew."""
         self._keep(self._signals.get(self.id))
+        return self
 
     def pause(self) -> None:
         """Let the schedule pass without firing. :meth:`trigger` works nevertheless."""
@@ -101,7 +104,7 @@ class RapidataSignal:
             description: The new description.
             interval_hours: The new interval, a minute at least.
         """
-        problems = [] if name is None else _blank("name", name)
+        problems = [] if name is None else blank("name", name)
         problems += [] if interval_hours is None else _interval_problems(interval_hours)
         if problems:
             raise ValidationError("signal", problems)
@@ -127,15 +130,20 @@ class RapidataSignal:
         Raises:
             AmbiguousSubmissionError: The answer was lost and no run showed up.
         """
-        before = {run.id for run in self._runs()}
+        runs = self._runs()
+        before = {run.id for run in runs}
         if self._seen is None:
             self._seen = set(before)
+        told = sum(run.trigger_source == _MANUAL and run.id not in self._seen for run in runs)
+        # Runs of earlier triggers that are still to come.
+        due = max(0, len(self._triggered) - told)
         try:
             self._signals.trigger(self.id)
         except (TransportError, ServerError) as error:
 
-            def look() -> RunAnswer | None:
-                return self._unseen(before, manual=True)
+            def look() -> bool | None:
+                new = [run for run in self._runs() if run.id not in before]
+                return sum(run.trigger_source == _MANUAL for run in new) > due or None
 
             find_out(
                 look,
@@ -290,10 +298,10 @@ class Signals:
         """
         audience_id = audience if isinstance(audience, str) else audience.id
         definition_id = job_definition if isinstance(job_definition, str) else job_definition.id
-        problems = _blank("name", name) + _blank("audience", audience_id)
-        problems += _blank("job_definition", definition_id) + _interval_problems(interval_hours)
+        problems = blank("name", name) + blank("audience", audience_id)
+        problems += blank("job_definition", definition_id) + _interval_problems(interval_hours)
         if revision_number is not None and not revision_number >= 1:
-            problems.append(f"revision_number must be at least 1, not {revision_number!r}")
+            problems.append(f"revision_number: must be at least 1, not {revision_number!r}")
         if problems:
             raise ValidationError("signal", problems)
         body = {
@@ -313,8 +321,7 @@ class Signals:
         Raises:
             NotFoundError: There is none with this id.
         """
-        if problems := _blank("signal_id", signal_id):
-            raise ValidationError("signal", problems)
+        refuse_blank(signal_id=signal_id)
         return RapidataSignal(self._transport, self._signals.get(signal_id))
 
     def find_signals(
@@ -337,17 +344,14 @@ class Signals:
         try:
             created = self._signals.create(body)
         except (TransportError, ServerError) as error:
+            request = "POST /signal"
+            advice = "Look with client.signals.find_signals before you create it again."
 
             def look() -> SignalAnswer | None:
-                new = (twin for twin in self._twins(body) if twin.id not in before)
-                return next(new, None)
+                new = [twin for twin in self._twins(body) if twin.id not in before]
+                return only_one(new, request=request, advice=advice)
 
-            return find_out(
-                look,
-                error,
-                request="POST /signal",
-                advice="Look with client.signals.find_signals before you create it again.",
-            )
+            return find_out(look, error, request=request, advice=advice)
         try:
             return self._signals.get(created.id)
         except RapidataError as error:
@@ -372,20 +376,26 @@ class Signals:
 
 def _is_twin(body: dict[str, Any]) -> Callable[[SignalAnswer], bool]:
     """Whether a signal is what was asked for; a list that ignored a filter cannot mislead us."""
-    wanted = (body["name"], body["jobDefinitionId"], body["audienceId"])
-    return lambda signal: (signal.name, signal.job_definition_id, signal.audience_id) == wanted
-
-
-def _blank(argument: str, text: str) -> list[str]:
-    is_text = isinstance(text, str) and text.strip()  # pyright: ignore[reportUnnecessaryIsInstance]
-    return [] if is_text else [f"{argument} must be non-blank text, not {text!r}"]
+    fields = ("name", "jobDefinitionId", "audienceId", "revisionNumber", "intervalSeconds")
+    wanted = [body[field] for field in (*fields, "isPublic")]
+    return lambda signal: (
+        wanted
+        == [
+            signal.name,
+            signal.job_definition_id,
+            signal.audience_id,
+            signal.revision_number,
+            signal.interval_seconds,
+            signal.is_public,
+        ]
+    )
 
 
 def _interval_problems(hours: float) -> list[str]:
     is_number = isinstance(hours, (int, float)) and not isinstance(hours, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
     if is_number and _SHORTEST_INTERVAL <= hours * _SECONDS_PER_HOUR < float("inf"):
         return []
-    return [f"interval_hours must be a number of at least 1/60 (one minute), not {hours!r}"]
+    return [f"interval_hours: must be a number of at least 1/60 (one minute), not {hours!r}"]
 
 
 def _seconds(hours: float) -> int:

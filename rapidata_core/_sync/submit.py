@@ -8,7 +8,6 @@ again. What the names mean is decided in :mod:`rapidata_core.policy.submission`.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from rapidata_core._sync.api.definitions import DefinitionApi
 from rapidata_core._sync.api.jobs import JobApi
 from rapidata_core._sync.define import define
 from rapidata_core._sync.transport import Transport
+from rapidata_core._sync.waiting import find_out
 from rapidata_core.concurrency import sleep
 from rapidata_core.config import rapidata_config
 from rapidata_core.errors import (
@@ -24,12 +24,13 @@ from rapidata_core.errors import (
     NotFoundError,
     RapidataError,
     ServerError,
+    SubmissionConflictError,
     TransportError,
     ValidationError,
 )
 from rapidata_core.jobs import JobSpec
+from rapidata_core.policy.audiences import is_unlisted
 from rapidata_core.policy.submission import (
-    SETTLE_PAUSES,
     Identity,
     check_budget,
     check_listing,
@@ -44,6 +45,7 @@ from rapidata_core.types import Submission
 from rapidata_core.wire.job import CostAnswer, JobListItem
 
 _log = logging.getLogger("rapidata_core.submit")
+_SAME_KEY = "Submit again with the same key: it looks before it pays."
 _NOT_PRICED_YET = 409
 _PRICE_PAUSES = (0.2, 0.4, 0.8, 1.5, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 
@@ -77,21 +79,24 @@ def submit(
     """
     identity = identify(spec, audience_id, key, transport.settings.namespace)
     check_max_cost(max_cost)
-    existing = job_to_adopt(_jobs_of(transport, identity), identity)
+    existing = _existing(transport, identity)
     if existing is not None:
         _log.info("adopting job %s: this key has it already", existing.job_id)
         cost = price(JobApi(transport).cost, existing.job_id)
         return _submission(existing, cost, adopted=True)
-    AudienceApi(transport).get(audience_id)
+    audiences = AudienceApi(transport)
+    # Before anything is uploaded: there is such an audience.
+    (audiences.get_unlisted if is_unlisted(audience_id) else audiences.get)(audience_id)
     name = identity.name(spec.name)
     definition_id = _definition_of(transport, identity)
     if definition_id is None:
         definition_id = define(
             transport, spec, name, failure_tolerance=failure_tolerance, incomplete=False
         )
-    paid = pay(transport, definition_id, audience_id, identity, name, max_cost)
-    kept = _settle_race(transport, identity, paid.job_id)
-    return replace(paid, job_id=kept, adopted=kept != paid.job_id)
+    paid = pay(
+        transport, definition_id, audience_id, identity, name, max_cost, advice=_SAME_KEY
+    )
+    return _settled(transport, identity, paid, _SAME_KEY)
 
 
 def submit_order(
@@ -114,17 +119,17 @@ def submit_order(
         _log.info("order %s runs already as job %s", definition_id, existing.job_id)
         cost = price(JobApi(transport).cost, existing.job_id)
         return _submission(existing, cost, adopted=True)
-    paid = pay(transport, definition_id, audience_id, identity, identity.name(name))
-    kept = _settle_race(transport, identity, paid.job_id)
-    return replace(paid, job_id=kept, adopted=kept != paid.job_id)
+    advice = "Run it again: that looks before it pays."
+    full_name = identity.name(name)
+    paid = pay(transport, definition_id, audience_id, identity, full_name, advice=advice)
+    return _settled(transport, identity, paid, advice)
 
 
 def find_order_job(
     transport: Transport, definition_id: str, audience_id: str
 ) -> JobListItem | None:
     """The job of an order, None before it runs."""
-    identity = identify_order(definition_id, audience_id)
-    return job_to_adopt(_jobs_of(transport, identity), identity)
+    return _existing(transport, identify_order(definition_id, audience_id))
 
 
 def pay(
@@ -136,6 +141,8 @@ def pay(
     max_cost: float | None = None,
     revision_number: int | None = None,
     preceding_job_id: str | None = None,
+    *,
+    advice: str,
 ) -> Submission:
     """Make the paid call once, and know afterwards what it did.
 
@@ -148,6 +155,7 @@ def pay(
         max_cost: See :func:`submit`.
         revision_number: Which revision of the definition; the latest one by default.
         preceding_job_id: A job that has to be done before this one starts.
+        advice: What to do when it stays unknown whether the job was created.
 
     Raises:
         BudgetExceededError: See :func:`submit`.
@@ -168,10 +176,13 @@ def pay(
             check_for_explicit_content=rapidata_config.upload.checkForExplicitContent,
         )
     except (TransportError, ServerError) as error:
-        if isinstance(error, TransportError) and not error.sent:
-            raise
-        _log.warning("the answer to POST /job was lost; looking whether the job is there")
-        return _submission(_find_lost(transport, identity, error), cost, adopted=False)
+
+        def look() -> JobListItem | None:
+            found = _jobs_of(transport, identity)
+            return oldest_of(found) if found else None
+
+        lost = find_out(look, error, request="POST /job", advice=advice)
+        return _submission(lost, cost, adopted=False)
     if created.cost_warning is not None:
         _log.warning(
             "job %s costs %.2f, but only %.2f is available: it will stop when the money is used up",
@@ -211,7 +222,7 @@ def price(ask: Callable[[str], CostAnswer], identifier: str) -> CostAnswer:
             if pause is None:
                 raise ServerError(
                     f"The platform has no estimate for {identifier} after "
-                    f"{sum(_PRICE_PAUSES):.0f} s. Nothing was paid for it; try again later.",
+                    f"{sum(_PRICE_PAUSES):.0f} s. Nothing was paid by asking; try again later.",
                     status_code=error.status_code,
                     trace_id=error.trace_id,
                 ) from None
@@ -227,6 +238,17 @@ def _jobs_of(transport: Transport, identity: Identity) -> list[JobListItem]:
     return found
 
 
+def _existing(transport: Transport, identity: Identity) -> JobListItem | None:
+    """The job of a logical task, if it has one."""
+    jobs = _jobs_of(transport, identity)
+    existing = job_to_adopt(jobs, identity)
+    others = [job.job_id for job in jobs if existing is not None and job is not existing]
+    if others:
+        # Runners that raced and ended before they settled it. We cannot know that nobody uses them.
+        _log.warning("%s: this key has them beside its job; delete them", ", ".join(others))
+    return existing
+
+
 def _definition_of(transport: Transport, identity: Identity) -> str | None:
     """A definition that an earlier attempt left behind, if it asks the same."""
     ending = [("name[ends_with]", identity.name_ending)]
@@ -237,41 +259,59 @@ def _definition_of(transport: Transport, identity: Identity) -> str | None:
     return found.definition_id if found else None
 
 
-def _find_lost(
-    transport: Transport, identity: Identity, error: RapidataError
-) -> JobListItem:
-    started = time.monotonic()
-    for pause in SETTLE_PAUSES:
-        sleep(pause)
-        found = job_to_adopt(_jobs_of(transport, identity), identity)
-        if found is not None:
-            return found
-    raise AmbiguousSubmissionError(
-        f"POST /job got no clear answer, and no such job showed up for "
-        f"{time.monotonic() - started:.0f} s. Submit again with the same key: it looks before it "
-        f"pays. The cause: {error.message}",
-        request="POST /job",
-        trace_id=error.trace_id,
-    ) from error
+def _settled(
+    transport: Transport, identity: Identity, paid: Submission, advice: str
+) -> Submission:
+    """What was paid, after any race was settled."""
+    try:
+        kept = _settle_race(transport, identity, paid.job_id)
+    except SubmissionConflictError:
+        raise
+    except RapidataError as error:
+        # It is paid, so its id must not get lost.
+        raise AmbiguousSubmissionError(
+            f"Job {paid.job_id} was created, but it cannot be told whether another runner created "
+            f"one as well. {advice} The cause: {error.message}",
+            request="POST /job",
+            trace_id=error.trace_id,
+        ) from error
+    if kept is None or kept.job_id == paid.job_id:
+        return paid
+    return replace(paid, job_id=kept.job_id, definition_id=kept.job_definition_id, adopted=True)
 
 
-def _settle_race(transport: Transport, identity: Identity, created: str) -> str:
+def _settle_race(
+    transport: Transport, identity: Identity, created: str
+) -> JobListItem | None:
     """Keep the oldest job of the key and drop the others; returns the one that stays.
 
     There was none when we began, so whatever is there beside it was created by a race: by us, or
     by another runner, or by us without our knowing because the answer was lost.
     """
     jobs = _jobs_of(transport, identity)
+    if created not in {job.job_id for job in jobs}:
+        jobs += _unlisted(transport, created)
     if not jobs:
-        return created
-    oldest = oldest_of(jobs).job_id
-    for younger in {job.job_id for job in jobs} | {created}:
-        if younger != oldest:
-            _log.warning("this key has job %s already; deleting %s of a race", oldest, younger)
-            _drop(transport, younger)
+        return None
+    oldest = oldest_of(jobs)
+    for younger in (job.job_id for job in jobs if job is not oldest):
+        _log.warning("this key has job %s already; deleting %s of a race", oldest.job_id, younger)
+        _drop(transport, younger)
     # Raises if the job that stays asks something else.
-    job_to_adopt(jobs, identity)
-    return oldest
+    return job_to_adopt(jobs, identity)
+
+
+def _unlisted(transport: Transport, job_id: str) -> list[JobListItem]:
+    """A job that the list does not show yet; none if another runner has deleted it already.
+
+    Taking it for gone would let two runners delete each other's.
+    """
+    try:
+        job = JobApi(transport).get(job_id)
+    except NotFoundError:
+        return []
+    content = job.model_dump() | {"job_definition_id": job.definition_id}
+    return [JobListItem.model_validate(content)]
 
 
 def _drop(transport: Transport, job_id: str) -> None:

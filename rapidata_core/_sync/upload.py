@@ -131,12 +131,14 @@ class Record:
         groups: Groups that datapoints may name, by name.
         posted: Names of those that are on the platform.
         there: Ids of the datapoints that certainly are.
+        added: The same datapoints as they were given, by their identity.
         unsure: Datapoints whose answer was lost, with what was sent, by the datapoint's identity.
     """
 
     groups: dict[str, Group]
     posted: set[str] = field(default_factory=set[str])
     there: set[str] = field(default_factory=set[str])
+    added: dict[int, Datapoint] = field(default_factory=dict[int, Datapoint])
     unsure: dict[int, tuple[Datapoint, Mapping[str, Any]]] = field(
         default_factory=dict[int, tuple[Datapoint, Mapping[str, Any]]]
     )
@@ -174,6 +176,9 @@ class Filling:
         Raises:
             RapidataError: Nothing may be done at all. That some fail is no error here.
         """
+        # Whoever retries twice has them in the dataset once, and pays for them once.
+        self.successful += [point for point in points if id(point) in self._record.added]
+        points = [point for point in points if id(point) not in self._record.added]
         items = dict.fromkeys(item for point in points for item in self._record.needs(point))
         self._assets.prepare(items)
         # Of an earlier go; perhaps the dataset tells now.
@@ -257,8 +262,7 @@ class Filling:
         except RapidataError as error:
             self._refuse(point, error)
         else:
-            self._record.there.add(created.datapoint_id)
-            self.successful.append(point)
+            self._succeed(point, created.datapoint_id)
         return None
 
     def _settle(self, lost: Sequence[Datapoint]) -> list[Datapoint]:
@@ -284,8 +288,7 @@ class Filling:
             _, body = self._record.unsure[id(point)]
             found = by_content.get(content_of(body["segments"]))
             if found:
-                self._record.there.add(found.pop())
-                self.successful.append(point)
+                self._succeed(point, found.pop())
                 del self._record.unsure[id(point)]
             else:
                 absent.append(point)
@@ -334,6 +337,11 @@ class Filling:
 
         if new:
             thread_map(post, new, min(self._assets.workers, len(new)))
+
+    def _succeed(self, point: Datapoint, datapoint_id: str) -> None:
+        self._record.there.add(datapoint_id)
+        self._record.added[id(point)] = point
+        self.successful.append(point)
 
     def _refuse(self, point: Datapoint, error: RapidataError) -> None:
         self._fail(point, reason_of(error), "RapidataError", error)

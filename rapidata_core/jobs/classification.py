@@ -7,17 +7,18 @@ from typing import Annotated, Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from rapidata_core.jobs.datapoint import Json, option_inputs
-from rapidata_core.jobs.early_stopping import EarlyStoppingJob
-from rapidata_core.jobs.example import QualificationExample
-from rapidata_core.jobs.spec import (
-    item_problem,
+from rapidata_core.jobs.checks import (
+    Item,
+    Items,
     one_per_datapoint,
     options_problem,
     problems_of,
     raise_problems,
-    standard_segments,
 )
+from rapidata_core.jobs.datapoint import Json, option_inputs
+from rapidata_core.jobs.early_stopping import EarlyStoppingJob
+from rapidata_core.jobs.example import QualificationExample
+from rapidata_core.jobs.spec import standard_segments
 
 
 class ClassificationJob(EarlyStoppingJob, frozen=True):
@@ -31,15 +32,8 @@ class ClassificationJob(EarlyStoppingJob, frozen=True):
     """
 
     type: Literal["classification"] = "classification"
-    datapoints: Annotated[list[str], Field(min_length=1)]
+    datapoints: Items
     answer_options: list[str] | list[list[str]]
-
-    @field_validator("datapoints")
-    @classmethod
-    def _check_items(cls, items: list[str], info: ValidationInfo) -> list[str]:
-        data_type = info.data.get("data_type")
-        raise_problems(problems_of(items, lambda item: item_problem(item, data_type)))
-        return items
 
     @field_validator("answer_options")
     @classmethod
@@ -81,16 +75,9 @@ class ClassificationExample(QualificationExample, frozen=True):
         truth: Those that are right.
     """
 
-    datapoint: str
+    datapoint: Item
     answer_options: list[str]
     truth: Annotated[list[str], Field(min_length=1)]
-
-    @field_validator("datapoint")
-    @classmethod
-    def _check_item(cls, item: str, info: ValidationInfo) -> str:
-        if problem := item_problem(item, info.data.get("data_type")):
-            raise ValueError(problem)
-        return item
 
     @field_validator("answer_options")
     @classmethod

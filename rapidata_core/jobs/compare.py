@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from rapidata_core.jobs.checks import pair_problem, problems_of, raise_problems
 from rapidata_core.jobs.datapoint import Json
 from rapidata_core.jobs.early_stopping import EarlyStoppingJob
 from rapidata_core.jobs.example import QualificationExample
-from rapidata_core.jobs.spec import pair_problem, problems_of, raise_problems
 
 
 class CompareJob(EarlyStoppingJob, frozen=True):

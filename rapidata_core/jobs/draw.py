@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
-
+from rapidata_core.jobs.checks import Items
 from rapidata_core.jobs.datapoint import Json
 from rapidata_core.jobs.example import RegionExample
-from rapidata_core.jobs.spec import JobSpec, item_problem, problems_of, raise_problems
+from rapidata_core.jobs.spec import JobSpec
 
 
 class DrawJob(JobSpec, frozen=True):
@@ -22,13 +21,7 @@ class DrawJob(JobSpec, frozen=True):
     refused = frozenset({"data_type"})
 
     type: Literal["draw"] = "draw"
-    datapoints: Annotated[list[str], Field(min_length=1)]
-
-    @field_validator("datapoints")
-    @classmethod
-    def _check_items(cls, items: list[str]) -> list[str]:
-        raise_problems(problems_of(items, lambda item: item_problem(item, "media")))
-        return items
+    datapoints: Items
 
     def rapid(self) -> Json:
         """The task on the wire."""

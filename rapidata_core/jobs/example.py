@@ -8,16 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from rapidata_core.jobs.checks import Context, Described, Instruction, Item, MediaContext
 from rapidata_core.jobs.datapoint import Json, asset_input
-from rapidata_core.jobs.spec import (
-    Described,
-    Instruction,
-    context_problem,
-    item_problem,
-    media_context_problem,
-    not_blank,
-    raise_problems,
-)
 from rapidata_core.types import Box
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -43,33 +35,14 @@ class QualificationExample(Described, frozen=True):
     instruction: Instruction
     data_type: Literal["media", "text"] = "media"
     datapoint: Any
-    context: str | None = None
-    media_context: list[str] | None = None
+    context: Context | None = None
+    media_context: MediaContext | None = None
     explanation: str | None = None
-
-    @field_validator("instruction")
-    @classmethod
-    def _not_blank(cls, text: str) -> str:
-        return not_blank(text)
-
-    @field_validator("context")
-    @classmethod
-    def _check_context(cls, context: str | None) -> str | None:
-        if context is not None and (problem := context_problem(context)):
-            raise ValueError(problem)
-        return context
 
     @field_validator("media_context", mode="before")
     @classmethod
     def _one_image_or_several(cls, images: Any) -> Any:
         return [images] if isinstance(images, str) else images
-
-    @field_validator("media_context")
-    @classmethod
-    def _check_media_context(cls, images: list[str] | None) -> list[str] | None:
-        if images is not None and (problem := media_context_problem(images)):
-            raise ValueError(problem)
-        return images
 
     # What the type's own module answers.
 
@@ -125,16 +98,10 @@ class RegionExample(QualificationExample, frozen=True):
     """
 
     data_type: Literal["media"] = "media"
-    datapoint: str
+    datapoint: Item
     truths: Annotated[list[Box], Field(min_length=1)]
     required_precision: Ratio | None = None
     required_completeness: Ratio | None = None
-
-    @field_validator("datapoint")
-    @classmethod
-    def _check_item(cls, item: str) -> str:
-        raise_problems([problem] if (problem := item_problem(item, "media")) else [])
-        return item
 
     def truth_fields(self) -> Json:
         """The boxes on the wire, where they are percentages."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
-
+from rapidata_core.jobs.checks import Items
 from rapidata_core.jobs.datapoint import Json
-from rapidata_core.jobs.spec import JobSpec, item_problem, problems_of, raise_problems
+from rapidata_core.jobs.spec import JobSpec
 
 
 class FreeTextJob(JobSpec, frozen=True):
@@ -20,14 +19,7 @@ class FreeTextJob(JobSpec, frozen=True):
     """
 
     type: Literal["free_text"] = "free_text"
-    datapoints: Annotated[list[str], Field(min_length=1)]
-
-    @field_validator("datapoints")
-    @classmethod
-    def _check_items(cls, items: list[str], info: ValidationInfo) -> list[str]:
-        data_type = info.data.get("data_type")
-        raise_problems(problems_of(items, lambda item: item_problem(item, data_type)))
-        return items
+    datapoints: Items
 
     def rapid(self) -> Json:
         """The task on the wire."""

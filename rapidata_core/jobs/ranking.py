@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from rapidata_core.jobs.checks import item_problem, problems_of, raise_problems
 from rapidata_core.jobs.datapoint import Datapoint, Group, Json
-from rapidata_core.jobs.spec import JobSpec, item_problem, problems_of, raise_problems
+from rapidata_core.jobs.spec import JobSpec
 
 # Up to this many items, every pair is compared; more are matched as their order emerges.
 _ALL_PAIRS = 10

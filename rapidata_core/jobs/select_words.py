@@ -7,16 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from rapidata_core.jobs.datapoint import Json
-from rapidata_core.jobs.example import QualificationExample, Ratio
-from rapidata_core.jobs.spec import (
-    JobSpec,
-    item_problem,
+from rapidata_core.jobs.checks import (
+    Item,
+    Items,
     one_per_datapoint,
     problems_of,
     raise_problems,
-    standard_segments,
 )
+from rapidata_core.jobs.datapoint import Json
+from rapidata_core.jobs.example import QualificationExample, Ratio
+from rapidata_core.jobs.spec import JobSpec, standard_segments
 
 
 class SelectWordsJob(JobSpec, frozen=True):
@@ -30,14 +30,8 @@ class SelectWordsJob(JobSpec, frozen=True):
     refused = frozenset({"data_type", "contexts", "media_contexts"})
 
     type: Literal["select_words"] = "select_words"
-    datapoints: Annotated[list[str], Field(min_length=1)]
+    datapoints: Items
     sentences: list[str]
-
-    @field_validator("datapoints")
-    @classmethod
-    def _check_items(cls, items: list[str]) -> list[str]:
-        raise_problems(problems_of(items, lambda item: item_problem(item, "media")))
-        return items
 
     @field_validator("sentences")
     @classmethod
@@ -76,20 +70,13 @@ class SelectWordsExample(QualificationExample, frozen=True):
     """
 
     data_type: Literal["media"] = "media"
-    datapoint: str
+    datapoint: Item
     context: None = None
     media_context: None = None
     sentence: str
     truths: Annotated[list[int], Field(min_length=1)]
     required_precision: Ratio = 1
     required_completeness: Ratio = 1
-
-    @field_validator("datapoint")
-    @classmethod
-    def _check_item(cls, item: str) -> str:
-        if problem := item_problem(item, "media"):
-            raise ValueError(problem)
-        return item
 
     @field_validator("sentence")
     @classmethod

@@ -2,60 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
-from urllib.parse import urlsplit
+from typing import Annotated, Any, ClassVar, Literal
 
-import pydantic
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from rapidata_core.config import rapidata_config
-from rapidata_core.errors import ValidationError, problems_in
-from rapidata_core.jobs.datapoint import Datapoint, Group, Json, is_url
+from rapidata_core.jobs.checks import (
+    MAX_CONTEXT,
+    Contexts,
+    Described,
+    Instruction,
+    MediaContexts,
+    PrivateMetadata,
+    Text,
+)
+from rapidata_core.jobs.datapoint import Datapoint, Group, Json
 from rapidata_core.types import Setting
-
-Value = TypeVar("Value")
-
-# Limits of the platform, enforced here so that nothing is uploaded in vain.
-MAX_INSTRUCTION = 250
-MAX_CONTEXT = 400
-MAX_CONTEXT_ASSETS = 10
-# Longer than any path: somebody forgot data_type="text".
-_LONGEST_PATH = 1024
-# More than this many sentences about one argument help nobody.
-_MAX_LISTED = 10
-
-Text = Annotated[str, Field(min_length=1)]
-Instruction = Annotated[str, Field(min_length=1, max_length=MAX_INSTRUCTION)]
-
-
-class Described(BaseModel, frozen=True, extra="forbid", validate_default=True):
-    """Data that validates itself, and lists everything that is wrong with it at once.
-
-    Raises:
-        ValidationError: Something is wrong; it lists every problem.
-    """
-
-    def __init__(self, **fields: Any) -> None:
-        given = fields.get("datapoints")
-        # The number of datapoints is known even when some of them are wrong, so that lengths are
-        # checked in the same round.
-        count = len(cast("list[Any]", given)) if isinstance(given, (list, tuple)) else None
-        problems = self._refusals(fields)
-        try:
-            self.__pydantic_validator__.validate_python(
-                fields, self_instance=self, context={"datapoints": count}
-            )
-        except pydantic.ValidationError as error:
-            problems += problems_in(error)
-        if problems:
-            raise ValidationError(type(self).__name__, list(dict.fromkeys(problems)))
-
-    @classmethod
-    def _refusals(cls, fields: dict[str, Any]) -> list[str]:
-        """What is wrong with arguments that this type does not take."""
-        del fields
-        return []
 
 
 class JobSpec(Described, frozen=True):
@@ -92,10 +53,10 @@ class JobSpec(Described, frozen=True):
     data_type: Literal["media", "text"] = "media"
     datapoints: Annotated[list[Any], Field(min_length=1)]
     responses_per_datapoint: Annotated[int, Field(ge=1)] = 10
-    contexts: list[str] | None = None
-    media_contexts: list[list[str]] | None = None
+    contexts: Contexts = None
+    media_contexts: MediaContexts = None
     settings: list[Setting] = []
-    private_metadata: list[dict[str, str]] | None = None
+    private_metadata: PrivateMetadata = None
 
     @classmethod
     def _refusals(cls, fields: dict[str, Any]) -> list[str]:
@@ -105,30 +66,6 @@ class JobSpec(Described, frozen=True):
             for name in sorted(cls.refused & fields.keys())
             if fields[name] != cls.model_fields[name].default
         ]
-
-    @field_validator("name", "instruction")
-    @classmethod
-    def _not_blank(cls, text: str) -> str:
-        return not_blank(text)
-
-    @field_validator("contexts")
-    @classmethod
-    def _check_contexts(cls, contexts: list[str] | None, info: ValidationInfo) -> list[str] | None:
-        return one_per_datapoint(contexts, info, context_problem)
-
-    @field_validator("media_contexts")
-    @classmethod
-    def _check_media_contexts(
-        cls, contexts: list[list[str]] | None, info: ValidationInfo
-    ) -> list[list[str]] | None:
-        return one_per_datapoint(contexts, info, media_context_problem)
-
-    @field_validator("private_metadata")
-    @classmethod
-    def _check_private_metadata(
-        cls, metadata: list[dict[str, str]] | None, info: ValidationInfo
-    ) -> list[dict[str, str]] | None:
-        return one_per_datapoint(metadata, info, lambda _: None)
 
     # What the type's own module answers.
 
@@ -183,107 +120,3 @@ def standard_segments() -> list[Json]:
         {**context, "maxLength": MAX_CONTEXT},
         {"key": "context_asset", "kind": "Asset", "label": "Context asset", "required": False},
     ]
-
-
-def not_blank(text: str) -> str:
-    """Refuse a text of spaces."""
-    if not text.strip():
-        raise ValueError("must not be blank")
-    return text
-
-
-def one_per_datapoint(
-    values: list[Value] | None, info: ValidationInfo, problem: Callable[[Value], str | None]
-) -> list[Value] | None:
-    """Check an argument that goes along with the datapoints, value by value."""
-    if values is None:
-        return values
-    problems: list[str] = []
-    count = cast("dict[str, int | None]", info.context or {}).get("datapoints")
-    if count is not None and len(values) != count:
-        problems.append(f"has {len(values)} entries for {count} datapoints; give one each")
-    raise_problems([*problems, *problems_of(values, problem)])
-    return values
-
-
-def problems_of(values: Sequence[Value], problem: Callable[[Value], str | None]) -> list[str]:
-    """What is wrong with each value, with its position."""
-    return [f"[{index}] {found}" for index, value in enumerate(values) if (found := problem(value))]
-
-
-def raise_problems(problems: Sequence[str]) -> None:
-    """Report all problems of one argument together."""
-    if not problems:
-        return
-    more = len(problems) - _MAX_LISTED
-    listed = [*problems[:_MAX_LISTED], *([f"and {more} more"] if more > 0 else [])]
-    raise ValueError("; ".join(listed))
-
-
-def item_problem(item: str, data_type: str | None) -> str | None:
-    """What is wrong with one URL, path or text, if anything; whether a file exists shows later."""
-    if not item.strip():
-        return "is blank"
-    if data_type == "media" and not is_url(item) and not _may_be_path(item):
-        return (
-            f"is not an http or https URL, nor the path of a local file: {item[:80]!r} "
-            '(for texts set data_type="text")'
-        )
-    return None
-
-
-def _may_be_path(text: str) -> bool:
-    if len(text) > _LONGEST_PATH or "\n" in text or "\0" in text:
-        return False
-    try:
-        # "s3://bucket/a.jpg" is no path that we could open; "C:\a.jpg" is one on Windows.
-        return "://" not in text and len(urlsplit(text).scheme) < 2
-    except ValueError:
-        return True
-
-
-def options_problem(options: Sequence[str]) -> str | None:
-    """What is wrong with one set of answer options, if anything."""
-    if not 2 <= len(options) <= 8:
-        return f"has {len(options)} option(s); give 2 to 8"
-    blank = next((index for index, option in enumerate(options) if not option.strip()), None)
-    if blank is not None:
-        return f"[{blank}] is blank"
-    if len(set(options)) != len(options):
-        return "has the same option twice"
-    return None
-
-
-def pair_problem(pair: Sequence[str], data_type: str | None) -> str | None:
-    """What is wrong with the two items of a comparison, if anything."""
-    if len(pair) != 2:
-        return f"has {len(pair)} item(s); a pair has exactly two"
-    if pair[0] == pair[1]:
-        return "has the same item twice; nobody can prefer one"
-    return next((found for item in pair if (found := item_problem(item, data_type))), None)
-
-
-def context_problem(context: str) -> str | None:
-    """What is wrong with the text shown beside a datapoint, if anything."""
-    if not context.strip():
-        return "is blank; leave contexts out if there are none"
-    # What is to be shortened is checked when it is.
-    return None if rapidata_config.upload.autoShortenContext else length_problem(context)
-
-
-def length_problem(context: str) -> str | None:
-    """Whether a text is too long to be shown beside a datapoint."""
-    if len(context) <= MAX_CONTEXT:
-        return None
-    return (
-        f"has {len(context)} characters; at most {MAX_CONTEXT} are shown (shorten it, for example "
-        "with client.context.shorten_context, or set "
-        "rapidata_config.upload.autoShortenContext = True)"
-    )
-
-
-def media_context_problem(items: Sequence[str]) -> str | None:
-    """What is wrong with the images shown beside a datapoint, if anything."""
-    if not 1 <= len(items) <= MAX_CONTEXT_ASSETS:
-        return f"has {len(items)} images; give 1 to {MAX_CONTEXT_ASSETS}"
-    return next((found for item in items if (found := item_problem(item, "media"))), None)

@@ -15,6 +15,12 @@ from rapidata_core.errors import (
     ValidationError,
 )
 
+# Of a request that repeating could carry out a second time.
+UNKNOWN = (
+    "so it is unknown whether the request was carried out; it was not sent again. Look before you "
+    "try again."
+)
+
 
 def problem_document(body: bytes) -> dict[str, Any]:
     """The platform's problem+json, or nothing when the body is something else."""
@@ -34,6 +40,7 @@ def error_for(
     about: str,
     environment: str,
     attempts: int,
+    repeatable: bool = True,
 ) -> RapidataError:
     """The error for an answer that is not a success.
 
@@ -45,6 +52,7 @@ def error_for(
         about: The object in question in words, for example ``audience 'aud_1'``.
         environment: Where the client is pointed at.
         attempts: How many times the request was sent.
+        repeatable: Whether sending it again does no harm.
     """
     document = problem_document(body)
     facts: dict[str, Any] = {
@@ -86,9 +94,8 @@ def error_for(
             f"that the token stays with its host. Check environment={environment!r}.",
             **facts,
         )
-    return ServerError(
-        f"The platform failed on {about}. It is usually safe to try again later.{said}", **facts
-    )
+    advice = ". It is usually safe to try again later." if repeatable else f", {UNKNOWN}"
+    return ServerError(f"The platform failed on {about}{advice}{said}", **facts)
 
 
 def _what_the_platform_says(document: Mapping[str, Any]) -> str:

@@ -11,10 +11,17 @@ from rapidata_core.types import RecruitingMetrics
 
 # The platform recruits for an audience from this many examples on.
 MIN_EXAMPLES = 3
+# How the ids of audiences begin that people join by a link.
+_UNLISTED = "ula_"
 _DEFAULT_ACCURACY = 0.75
 _DEFAULT_MIN_TASKS = 10
 
 Json = dict[str, Any]
+
+
+def is_unlisted(audience_id: str) -> bool:
+    """Whether an audience is of the kind that has a path of its own."""
+    return audience_id.startswith(_UNLISTED)
 
 
 def recruiting(users_per_state: Mapping[str, int] | None) -> RecruitingMetrics | None:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
-from rapidata_core.errors import ValidationError
+from rapidata_core.errors import ValidationError, blank
 from rapidata_core.types import Origin, SampleUpload, Tag
-from rapidata_core.wire.mri import PromptAnswer, StandingAnswer
+from rapidata_core.wire.mri import LeaderboardAnswer, PromptAnswer, StandingAnswer
 
 LEVELS = {"debug": 20, "low": 2_000, "medium": 4_000, "high": 8_000, "very high": 16_000}
 """Answers that are collected per evaluation, by the words of the platform's documents."""
@@ -84,12 +84,6 @@ def tags_on_the_wire(tags: Iterable[Tag]) -> list[dict[str, Any]]:
     return [{"value": tag.value, "category": tag.category} for tag in tags]
 
 
-def existing_assets(names: Sequence[str]) -> dict[str, Any]:
-    """Uploaded files as one asset, of several parts if need be."""
-    parts = [{"_t": "ExistingAssetInput", "name": name} for name in names]
-    return parts[0] if len(parts) == 1 else {"_t": "MultiAssetInput", "assets": parts}
-
-
 def read_prompt(answer: PromptAnswer) -> Prompt:
     """A prompt as the platform answers it, in either dialect."""
     segments = {segment.key: segment for segment in answer.segments or []}
@@ -104,16 +98,6 @@ def read_prompt(answer: PromptAnswer) -> Prompt:
         english_prompt=answer.english_prompt or (text and text.english_text),
         id=answer.id,
     )
-
-
-def check_name(subject: str, name: object, *, argument: str = "name") -> None:
-    """Refuse a name that the platform would refuse.
-
-    Raises:
-        ValidationError: It is blank, or no text.
-    """
-    if problem := blank(argument, name):
-        raise ValidationError(subject, [problem])
 
 
 def new_prompts(
@@ -140,7 +124,7 @@ def new_prompts(
     Raises:
         ValidationError: With everything that is wrong.
     """
-    problems = [problem for problem in [blank("name", name)] if problem]
+    problems = blank("name", name)
     problems += _wrong_lists(identifiers, prompts, prompt_assets, tags, origins)
     if not problems:
         problems += _wrong_prompts(identifiers, prompts, prompt_assets)
@@ -216,7 +200,7 @@ def new_samples(
     Raises:
         ValidationError: With everything that is wrong.
     """
-    problems = [problem for problem in [blank("name", name)] if problem]
+    problems = blank("name", name)
     if data_type not in ("media", "text"):
         problems.append(f"data_type: must be 'media' or 'text', not {data_type!r}")
     if _is_no_list(media) or not media:
@@ -310,6 +294,20 @@ class LeaderboardSettings:
         return {key: value for key, value in values.items() if value is not None}
 
 
+def is_asked_for(found: LeaderboardAnswer, body: Mapping[str, Any]) -> bool:
+    """Whether a leaderboard is what a creation asked for; what was not given may be anything."""
+    read = {
+        "name": found.name,
+        "instruction": found.instruction,
+        "showPrompt": found.show_prompt,
+        "showPromptAsset": found.show_prompt_asset,
+        "isInversed": found.is_inversed,
+        "responseBudget": found.response_budget,
+        "minResponses": found.min_responses,
+    }
+    return all(value == body.get(field, value) for field, value in read.items())
+
+
 def level_of(response_budget: int) -> str:
     """The level of detail that a budget is called; ``custom`` for any other number."""
     return next((word for word, budget in LEVELS.items() if budget == response_budget), "custom")
@@ -332,14 +330,13 @@ def check_price(price: float, unit: str) -> None:
         raise ValidationError("The price", problems)
 
 
-def vote_filters(**wanted: Sequence[str] | None) -> list[tuple[str, str]]:
+def vote_filters(**wanted: Sequence[str] | str | None) -> list[tuple[str, str]]:
     """Query parameters that restrict which votes count; None does not restrict."""
-    return [
-        (f"{field}[in]", str(value))
+    lists = {
+        field: [values] if isinstance(values, str) else values or ()
         for field, values in wanted.items()
-        if values is not None
-        for value in values
-    ]
+    }
+    return [(f"{field}[in]", str(value)) for field, values in lists.items() for value in values]
 
 
 def standings_rows(items: Iterable[StandingAnswer]) -> list[dict[str, Any]]:
@@ -467,13 +464,6 @@ def _is_number(value: object) -> bool:
 
 def _is_no_list(value: object) -> bool:
     return isinstance(value, str | bytes) or not isinstance(value, Sequence)
-
-
-def blank(argument: str, value: object) -> str | None:
-    """What is wrong with a text that must not be blank; None when it is not."""
-    if isinstance(value, str) and value.strip():
-        return None
-    return f"{argument}: must be a text that is not blank"
 
 
 def _some(names: Sequence[str]) -> str:

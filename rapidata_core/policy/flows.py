@@ -7,20 +7,20 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from rapidata_core.jobs.datapoint import Datapoint, Json
-from rapidata_core.jobs.spec import (
+from rapidata_core.jobs.checks import (
+    Context,
+    Contexts,
     Described,
     Instruction,
+    Items,
+    MediaContext,
+    MediaContexts,
+    PrivateMetadata,
     Text,
-    context_problem,
-    item_problem,
-    media_context_problem,
-    not_blank,
-    one_per_datapoint,
+    TwoItems,
     options_problem,
-    problems_of,
-    raise_problems,
 )
+from rapidata_core.jobs.datapoint import Datapoint, Json
 from rapidata_core.types import FlowItemState, Setting
 
 # The platform's limits for the time to live of an item, in seconds.
@@ -50,11 +50,6 @@ class _Flow(Described, frozen=True):
     drain_duration: Seconds | None = None
     serve_timeout: Seconds | None = None
 
-    @field_validator("name", "instruction")
-    @classmethod
-    def _check_text(cls, text: str) -> str:
-        return not_blank(text)
-
     @field_validator("min_responses")
     @classmethod
     def _check_range(cls, least: int, info: ValidationInfo) -> int:
@@ -65,7 +60,7 @@ class _Flow(Described, frozen=True):
 
     def common(self) -> Json:
         """The body's fields of flows of both kinds."""
-        flags = [{"key": setting.key, "value": setting.value} for setting in self.settings]
+        flags = [setting.wire() for setting in self.settings]
         return {
             "name": self.name,
             "maxResponses": self.max_responses,
@@ -167,23 +162,9 @@ class _Batch(Described, frozen=True):
     """What batches of both kinds have."""
 
     data_type: Literal["media", "text"] = "media"
-    datapoints: Annotated[list[str], Field(min_length=1)]
-    private_metadata: list[dict[str, str]] | None = None
+    datapoints: Items
+    private_metadata: PrivateMetadata = None
     time_to_live: TimeToLive | None = None
-
-    @field_validator("datapoints")
-    @classmethod
-    def _check_items(cls, items: list[str], info: ValidationInfo) -> list[str]:
-        data_type = info.data.get("data_type")
-        raise_problems(problems_of(items, lambda item: item_problem(item, data_type)))
-        return items
-
-    @field_validator("private_metadata")
-    @classmethod
-    def _check_metadata(
-        cls, metadata: list[dict[str, str]] | None, info: ValidationInfo
-    ) -> list[dict[str, str]] | None:
-        return one_per_datapoint(metadata, info, lambda _: None)
 
     def points(self) -> list[Datapoint]:
         """The datapoints as they are uploaded, in order."""
@@ -211,44 +192,16 @@ class _Batch(Described, frozen=True):
 class RankingBatch(_Batch, frozen=True):
     """Items to be ranked, two at least, and what is shown beside every comparison of them."""
 
-    datapoints: Annotated[list[str], Field(min_length=2)]
-    context: str | None = None
-    context_assets: list[str] | None = None
-
-    @field_validator("context")
-    @classmethod
-    def _check_context(cls, context: str | None) -> str | None:
-        raise_problems(
-            [found] if context is not None and (found := context_problem(context)) else []
-        )
-        return context
-
-    @field_validator("context_assets")
-    @classmethod
-    def _check_context_assets(cls, items: list[str] | None) -> list[str] | None:
-        raise_problems(
-            [found] if items is not None and (found := media_context_problem(items)) else []
-        )
-        return items
+    datapoints: TwoItems
+    context: Context | None = None
+    context_assets: MediaContext | None = None
 
 
 class ClassifyBatch(_Batch, frozen=True):
     """Items to be classified, each with its own context."""
 
-    contexts: list[str] | None = None
-    context_assets: list[list[str]] | None = None
-
-    @field_validator("contexts")
-    @classmethod
-    def _check_contexts(cls, contexts: list[str] | None, info: ValidationInfo) -> list[str] | None:
-        return one_per_datapoint(contexts, info, context_problem)
-
-    @field_validator("context_assets")
-    @classmethod
-    def _check_context_assets(
-        cls, assets: list[list[str]] | None, info: ValidationInfo
-    ) -> list[list[str]] | None:
-        return one_per_datapoint(assets, info, media_context_problem)
+    contexts: Contexts = None
+    context_assets: MediaContexts = None
 
     def context_of(self, index: int) -> str | None:
         """The text shown beside one datapoint alone."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from rapidata_core.errors import ValidationError
-from rapidata_core.jobs.spec import MAX_INSTRUCTION, JobSpec
+from rapidata_core.jobs.checks import MAX_INSTRUCTION
+from rapidata_core.jobs.spec import JobSpec
 from rapidata_core.types import Setting
 from rapidata_core.wire.definition import RevisionAnswer
 
@@ -112,7 +113,7 @@ def flags_of(settings: Sequence[Setting]) -> dict[str, list[Json]]:
     """Settings on the wire, by their field."""
     fields = {"rapidFeatureFlags": "rapids", "campaignFeatureFlags": "campaign"}
     return {
-        field: [{"key": s.key, "value": s.value} for s in settings if s.target == target]
+        field: [setting.wire() for setting in settings if setting.target == target]
         for field, target in fields.items()
     }
 

@@ -22,6 +22,7 @@ from rapidata_core.errors import (
     ServerError,
     SubmissionConflictError,
     ValidationError,
+    refuse_blank,
 )
 from rapidata_core.jobs.spec import JobSpec
 from rapidata_core.wire.job import JobListItem
@@ -67,9 +68,7 @@ def identify(spec: JobSpec, audience_id: str, key: str, namespace: str) -> Ident
     Raises:
         ValidationError: The key or the audience is blank; every blank key would be the same task.
     """
-    for argument, text in (("key", key), ("audience", audience_id)):
-        if not isinstance(text, str) or not text.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValidationError(argument, [f"must be non-blank text, not {text!r}"])
+    refuse_blank(key=key, audience=audience_id)
     return Identity(fingerprint=fingerprint(spec, audience_id), key=_digest(namespace, key))
 
 

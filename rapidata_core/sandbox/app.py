@@ -15,7 +15,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from rapidata_core.sandbox import pages
-from rapidata_core.sandbox.answers import answer, problem_answer
 from rapidata_core.sandbox.api import (
     assets,
     audiences,
@@ -24,6 +23,7 @@ from rapidata_core.sandbox.api import (
     billing,
     datasets,
     definitions,
+    examples,
     flows,
     job_results,
     jobs,
@@ -40,6 +40,7 @@ from rapidata_core.sandbox.faults import FaultPlan
 from rapidata_core.sandbox.gateway import Gateway, Request
 from rapidata_core.sandbox.journal import Journal
 from rapidata_core.sandbox.problems import Problem, plain
+from rapidata_core.sandbox.replies import problem_reply, reply
 from rapidata_core.sandbox.routing import Routes
 from rapidata_core.sandbox.settings import Account
 from rapidata_core.sandbox.store import Store
@@ -48,6 +49,7 @@ _LOG = logging.getLogger(__name__)
 _ENDPOINTS = (
     *auth.ENDPOINTS,
     *audiences.ENDPOINTS,
+    *examples.ENDPOINTS,
     *assets.ENDPOINTS,
     *datasets.ENDPOINTS,
     *definitions.ENDPOINTS,
@@ -123,10 +125,10 @@ class _Platform:
             upload=upload,
         )
         with self._store.transaction():
-            return answer(request.endpoint.handler(call))
+            return reply(request.endpoint.handler(call))
 
     def _failed(self, problem: Problem) -> Response:
-        return problem_answer(problem, self._trace_id(next(self._numbers)))
+        return problem_reply(problem, self._trace_id(next(self._numbers)))
 
     def _trace_id(self, number: int) -> str:
         return hashlib.blake2b(

@@ -1,6 +1,6 @@
 """Simulated labelers: who they are, and when they answer.
 
-Everything is derived, nothing is stored: a labeler from (seed, pool, number), the truth of a
+Everything is derived, nothing is stored: a labeler from (seed, population, number), the truth of a
 question from (seed, content), an answer from (seed, content, labeler). Each draw has its own
 sub-seed instead of a place in one global stream of random numbers, so adding a job, a datapoint
 or a labeler changes nobody else's answers.
@@ -9,17 +9,18 @@ or a labeler changes nobody else's answers.
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from rapidata_core.sandbox.clock import SECOND
 
-POOL_SIZE = 100_003
+POPULATION = 100_003
 """People per population."""
 
 START = SECOND // 2
@@ -72,7 +73,7 @@ _OCCUPATIONS = cumulated(
 )  # fmt: skip
 _DEVICES = cumulated(("Phone", 90), ("Tablet", 7), ("Unknown", 3))
 _SKILLS = {"global": (0.25, 0.70), "curated": (0.50, 0.48)}
-"""Lowest skill and range of each pool."""
+"""Lowest skill and range of each population."""
 
 # Which of the eight numbers that make a labeler decides what.
 _COUNTRY, _SKILL, _PRACTICE, _SCORE, _AGE, _GENDER, _OCCUPATION, _DEVICE = range(8)
@@ -94,22 +95,29 @@ class Labeler:
     score: float
 
 
-class Pool(Protocol):
-    """People who may answer."""
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """People who may answer: some of a population, by their numbers there."""
+
+    seed: int
+    population: str
+    numbers: Sequence[int]
 
     @property
     def size(self) -> int:
         """How many people there are."""
-        ...
+        return len(self.numbers)
 
-    def panel(self, key: str, size: int) -> Sequence[Labeler]:
+    def panel(self, key: str, size: int) -> list[Labeler]:
         """Different people, in the order in which they answer.
 
         Args:
             key: What they answer; every key has its own panel.
             size: How many; everybody, when there are fewer.
         """
-        ...
+        numbers = self.numbers
+        chosen = walk(self.seed, key, len(numbers), size)
+        return [labeler(self.seed, self.population, numbers[place]) for place in chosen]
 
 
 def draw(seed: int, *parts: str | int) -> float:
@@ -137,15 +145,15 @@ def draws(seed: int, *parts: str | int) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=20_000)
-def labeler(seed: int, pool: str, number: int) -> Labeler:
-    """The labeler with a number in a pool."""
-    luck = draws(seed, "labeler", pool, number)
+def labeler(seed: int, population: str, number: int) -> Labeler:
+    """The labeler with a number in a population."""
+    luck = draws(seed, "labeler", population, number)
     country, language = _COUNTRIES.at(luck[_COUNTRY])
-    lowest, span = _SKILLS[pool]
+    lowest, span = _SKILLS[population]
     skill = lowest + span * (luck[_SKILL] + luck[_PRACTICE]) / 2
     score = min(1.0, max(0.0, skill + (luck[_SCORE] - 0.5) * 0.16))
     return Labeler(
-        id=f"sbx_user_{int(draw(seed, 'id', pool, number) * (1 << 53)):014x}",
+        id=f"sbx_user_{int(draw(seed, 'id', population, number) * (1 << 53)):014x}",
         country=country,
         language=language,
         age=_AGES.at(luck[_AGE]),
@@ -157,14 +165,26 @@ def labeler(seed: int, pool: str, number: int) -> Labeler:
     )
 
 
-def trait(seed: int, pool: str, number: int, name: str) -> str:
+def trait(seed: int, population: str, number: int, name: str) -> str:
     """One trait of the labeler with a number, at a fraction of what the whole labeler takes."""
-    luck = draws(seed, "labeler", pool, number)
+    luck = draws(seed, "labeler", population, number)
     if name in ("country", "language"):
         country, language = _COUNTRIES.at(luck[_COUNTRY])
         return country if name == "country" else language
     place, choices = _TRAITS[name]
     return choices.at(luck[place])
+
+
+def walk(seed: int, key: str, people: int, wanted: int) -> Sequence[int]:
+    """Different places among so many people, in an order that belongs to the key."""
+    if people < 2:
+        return range(min(people, wanted))
+    # A step that shares no factor with the number of people meets nobody twice.
+    first = int(draw(seed, "panel", key, "first") * people)
+    step = 1 + int(draw(seed, "panel", key, "step") * (people - 1))
+    while math.gcd(step, people) != 1:
+        step += 1
+    return [(first + step * place) % people for place in range(min(people, wanted))]
 
 
 def job_duration(responses: int) -> int:

@@ -15,12 +15,12 @@ from rapidata_core.sandbox.questions import (
     Point,
     TranscriptionResult,
 )
+from rapidata_core.sandbox.tasks import instruction_problem
 
 Json = Mapping[str, Any]
 Problems = Iterator[tuple[str, str]]
 """Fields of a request with what is wrong about them."""
 
-MAX_INSTRUCTION = 250
 
 _SIDES = ("xMin", "yMin", "xMax", "yMax")
 _PRECISION = 0.8
@@ -71,7 +71,10 @@ def problems(payload: Json, truth: Json | None, keys: Sequence[str] | None) -> P
     if kind is None:
         yield "payload", f"{payload.get('_t')!r} is not one of {', '.join(_KINDS)}."
         return
-    yield from instruction_problems(f"payload.{kind.instruction}", payload.get(kind.instruction))
+    member = f"payload.{kind.instruction}"
+    problem = instruction_problem(member, payload.get(kind.instruction))
+    if problem is not None:
+        yield member, problem
     wanted = f"{kind.task}ExampleTruth"
     if truth is None:
         yield "truth", "truth is required: nobody can qualify by an example without one."
@@ -123,17 +126,6 @@ def _covers(marks: Sequence[Sequence[Point]], truth: Json) -> bool:
 
 def _is_in(point: Point, box: Sequence[float]) -> bool:
     return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
-
-
-def instruction_problems(name: str, instruction: Any) -> Problems:
-    """Everything that is wrong with an instruction."""
-    if not isinstance(instruction, str) or not instruction.strip():
-        yield name, f"{name} is required."
-    elif len(instruction) > MAX_INSTRUCTION:
-        yield (
-            name,
-            (f"{name} has {len(instruction)} characters; at most {MAX_INSTRUCTION} are allowed."),
-        )
 
 
 def _classify(payload: Json, truth: Json, _keys: Sequence[str] | None) -> Problems:

@@ -9,9 +9,9 @@ from typing import Any, Literal, cast
 
 from starlette.responses import Response
 
-from rapidata_core.sandbox.answers import encode
 from rapidata_core.sandbox.api.call import Fields, JsonObject
 from rapidata_core.sandbox.problems import plain
+from rapidata_core.sandbox.replies import encode
 
 Phase = Literal["before", "after_commit"]
 _PHASES = ("before", "after_commit")

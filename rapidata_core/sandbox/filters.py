@@ -74,45 +74,49 @@ def problems(wanted: Any) -> Iterator[str]:
             yield f"A filter is an object with _t, one of {', '.join(KINDS)}."
 
 
-def selected(seed: int, pool: str, filters: Sequence[Json]) -> Sequence[int]:
-    """The numbers of the people of a pool whom all filters select, in ascending order."""
+def selected(seed: int, population: str, filters: Sequence[Json]) -> Sequence[int]:
+    """The numbers of the people of a population whom all filters select, in ascending order."""
     if not filters:
-        return range(crowd.POOL_SIZE)
-    return _selected(seed, pool, json.dumps(filters, sort_keys=True))
+        return range(crowd.POPULATION)
+    return _selected(seed, population, json.dumps(filters, sort_keys=True))
 
 
 @lru_cache(maxsize=32)
-def _selected(seed: int, pool: str, filters: str) -> Sequence[int]:
-    return sorted(_matching(seed, pool, {"_t": "AndFilter", "filters": json.loads(filters)}))
+def _selected(seed: int, population: str, filters: str) -> Sequence[int]:
+    return sorted(_matching(seed, population, {"_t": "AndFilter", "filters": json.loads(filters)}))
 
 
-def _matching(seed: int, pool: str, wanted: Json) -> set[int]:
+def _matching(seed: int, population: str, wanted: Json) -> set[int]:
     match wanted["_t"]:
         case "AndFilter":
-            parts = [_matching(seed, pool, part) for part in wanted["filters"]]
+            parts = [_matching(seed, population, part) for part in wanted["filters"]]
             return parts[0].intersection(*parts[1:])
         case "OrFilter":
-            return set[int]().union(*(_matching(seed, pool, part) for part in wanted["filters"]))
+            return set[int]().union(
+                *(_matching(seed, population, part) for part in wanted["filters"])
+            )
         case "NotFilter":
-            return set(range(crowd.POOL_SIZE)) - _matching(seed, pool, wanted["filter"])
+            return set(range(crowd.POPULATION)) - _matching(seed, population, wanted["filter"])
         case "DemographicFilter":
-            return _having(seed, pool, wanted["identifier"], wanted["values"])
+            return _having(seed, population, wanted["identifier"], wanted["values"])
         case kind:
             trait, member, _, _ = _TRAITS[kind]
-            return _having(seed, pool, trait, wanted[member])
+            return _having(seed, population, trait, wanted[member])
 
 
-def _having(seed: int, pool: str, trait: str, values: Sequence[str]) -> set[int]:
+def _having(seed: int, population: str, trait: str, values: Sequence[str]) -> set[int]:
     # Codes are compared without regard to case, as the platform's own clients normalise them.
     wanted = {value.lower() for value in values}
-    column = _column(seed, pool, trait)
+    column = _column(seed, population, trait)
     return {number for number, value in enumerate(column) if value in wanted}
 
 
 @lru_cache(maxsize=16)
-def _column(seed: int, pool: str, trait: str) -> Sequence[str]:
+def _column(seed: int, population: str, trait: str) -> Sequence[str]:
     """One trait of everybody: a tenth of a second instead of one for whole labelers."""
-    return [crowd.trait(seed, pool, number, trait).lower() for number in range(crowd.POOL_SIZE)]
+    return [
+        crowd.trait(seed, population, number, trait).lower() for number in range(crowd.POPULATION)
+    ]
 
 
 def _value_problems(

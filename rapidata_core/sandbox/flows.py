@@ -18,7 +18,7 @@ from rapidata_core.sandbox.clock import SECOND
 from rapidata_core.sandbox.crowd import Labeler
 from rapidata_core.sandbox.questions import Classification, Comparison
 from rapidata_core.sandbox.ranking import Wins, counted, matchups
-from rapidata_core.sandbox.store import flow_items
+from rapidata_core.sandbox.tables import flow_items
 
 START = SECOND // 2
 """How long an item is ``Pending``."""

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Row, bindparam, case, func
 
 from rapidata_core.sandbox import crowd
-from rapidata_core.sandbox.store import jobs
+from rapidata_core.sandbox.tables import jobs
 
 STATES = (
     "Submitted",

@@ -16,8 +16,8 @@ from rapidata_core.sandbox.api.call import Call, Endpoint
 from rapidata_core.sandbox.clock import rfc3339
 from rapidata_core.sandbox.lifecycle import Job
 from rapidata_core.sandbox.problems import missing
-from rapidata_core.sandbox.store import audiences, datapoints, jobs
-from rapidata_core.sandbox.store import definitions as definition_table
+from rapidata_core.sandbox.tables import audiences, datapoints, jobs
+from rapidata_core.sandbox.tables import definitions as definition_table
 
 _SHOWN = 50
 _STYLE = (

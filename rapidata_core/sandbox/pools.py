@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from rapidata_core.sandbox import filters, qualification
-from rapidata_core.sandbox.crowd import POOL_SIZE
-from rapidata_core.sandbox.people import People, walk
+from rapidata_core.sandbox.crowd import POPULATION, Pool, walk
 from rapidata_core.sandbox.qualification import Candidate
-from rapidata_core.sandbox.store import Store, audiences
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import audiences
 
 NEVER = 1 << 62
 """The moment that does not come: when a pool has enough people that nobody can join."""
@@ -42,12 +42,11 @@ def base_of(store: Store, audience: Row[Any]) -> Row[Any]:
     return store.read(select(audiences).where(audiences.c.id == audience.base_id)).one()
 
 
-def pool_key(store: Store, audience_id: str, now: int) -> str:
+def pool_key(store: Store, audience_id: str) -> str:
     """The name of exactly the people who may answer a job that is created now.
 
     Those who will graduate from a qualification that is under way are among them.
     """
-    del now  # What an audience is changes with requests, never with the clock.
     audience = store.read(select(audiences).where(audiences.c.id == audience_id)).one()
     people = _people_key(base_of(store, audience))
     if audience.slice is None:
@@ -55,19 +54,19 @@ def pool_key(store: Store, audience_id: str, now: int) -> str:
     return f"{people}|{json.dumps(audience.slice, sort_keys=True)}"
 
 
-def restore(store: Store, key: str) -> People:
+def restore(store: Store, key: str) -> Pool:
     """The people that a key names."""
     people, _, wanted = key.partition("|")
     kind, _, owner = people.partition("/")
     if kind == "cohort":
         joined = _graduates(store, owner, wanted)
-        return People(store.seed, "global", [candidate.number for candidate in joined])
+        return Pool(store.seed, "global", [candidate.number for candidate in joined])
     if kind == "nobody":
-        return People(store.seed, "global", ())
+        return Pool(store.seed, "global", ())
     if kind == "invited":
-        places = walk(store.seed, people, POOL_SIZE, INVITED)
-        return People(store.seed, "global", places)
-    return People(store.seed, kind, filters.selected(store.seed, kind, _filters(wanted)))
+        places = walk(store.seed, people, POPULATION, INVITED)
+        return Pool(store.seed, "global", places)
+    return Pool(store.seed, kind, filters.selected(store.seed, kind, _filters(wanted)))
 
 
 def first_available(store: Store, key: str) -> int:
@@ -100,7 +99,7 @@ def users_per_state(store: Store, audience: Row[Any], now: int) -> dict[str, int
     base = base_of(store, audience)
     if audience.slice is None:
         return _counts(store, base, now)
-    key = pool_key(store, audience.id, now)
+    key = pool_key(store, audience.id)
     _, _, wanted = key.partition("|")
     if base.cohort_id is None:
         return {"Graduated": restore(store, key).size}

@@ -25,7 +25,6 @@ from sqlalchemy import Row, func, select, update
 from rapidata_core.sandbox import crowd, filters
 from rapidata_core.sandbox.clock import SECOND
 from rapidata_core.sandbox.examples import is_right, keys_of, task_of
-from rapidata_core.sandbox.people import walk
 from rapidata_core.sandbox.questions import (
     Classification,
     Comparison,
@@ -34,7 +33,8 @@ from rapidata_core.sandbox.questions import (
     Question,
     Transcription,
 )
-from rapidata_core.sandbox.store import Store, audiences, cohorts, examples, truths
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import audiences, cohorts, examples, truths
 
 Json = Mapping[str, Any]
 
@@ -225,7 +225,7 @@ def outcome(seed: int, exam: str) -> Outcome:
     content = json.loads(exam)
     population = content["population"]
     people = filters.selected(seed, population, content["filters"])
-    order = walk(seed, f"candidates/{content['audience']}", len(people), _MOST_CANDIDATES)
+    order = crowd.walk(seed, f"candidates/{content['audience']}", len(people), _MOST_CANDIDATES)
     questions = [_Asked.of(entry) for entry in content["questions"]]
     rule = _Rule.of(content["rule"], content["limit"], len(questions))
     candidates: list[Candidate] = []

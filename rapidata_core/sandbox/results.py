@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rapidata_core.sandbox import ranking, stopping
-from rapidata_core.sandbox.answers import encode
 from rapidata_core.sandbox.clock import rfc3339
 from rapidata_core.sandbox.collection import (
     UNSURE,
@@ -23,6 +22,7 @@ from rapidata_core.sandbox.collection import (
     counts_of,
 )
 from rapidata_core.sandbox.crowd import Labeler
+from rapidata_core.sandbox.replies import encode
 
 VERSION = "4.1.0"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard, cast
 
-from rapidata_core.sandbox.crowd import POOL_SIZE
+from rapidata_core.sandbox.crowd import POPULATION
 from rapidata_core.sandbox.problems import invalid, not_simulated
 
 Json = Mapping[str, Any]
@@ -143,7 +143,7 @@ def read_referee(referee: Json, workflow: Workflow) -> Referee:
             return Referee(votes, quorum=quorum)
         case "BudgetReferee" if workflow.type != RANKING:
             budget = _whole(referee, "totalBudget")
-            return Referee(min(budget, POOL_SIZE), budget=budget)
+            return Referee(min(budget, POPULATION), budget=budget)
         case kind:
             raise not_simulated("referee", f"the referee {kind} for a {workflow.type} task")
 
@@ -211,8 +211,8 @@ def _pair_maker(config: Json | None) -> PairMaker:
 
 def _votes(referee: Json, key: str) -> int:
     votes = _whole(referee, key)
-    if votes > POOL_SIZE:
-        raise invalid({"referee": [f"An audience of the sandbox has {POOL_SIZE} people."]})
+    if votes > POPULATION:
+        raise invalid({"referee": [f"An audience of the sandbox has {POPULATION} people."]})
     return votes
 
 
@@ -283,12 +283,19 @@ def _instruction(rapid: Json, key: str) -> str:
 
 
 def _checked_instruction(text: Any, key: str) -> str:
+    problem = instruction_problem(key, text)
+    if problem is not None:
+        raise invalid({"workflow": [problem]})
+    return str(text)
+
+
+def instruction_problem(name: str, text: Any) -> str | None:
+    """What is wrong with an instruction, if anything is."""
     if not isinstance(text, str) or not text.strip():
-        raise invalid({"workflow": [f"{key} is required."]})
+        return f"{name} is required."
     if len(text) > MAX_INSTRUCTION:
-        message = f"{key} has {len(text)} characters; at most {MAX_INSTRUCTION} are allowed."
-        raise invalid({"workflow": [message]})
-    return text
+        return f"{name} has {len(text)} characters; at most {MAX_INSTRUCTION} are allowed."
+    return None
 
 
 def _sides(names: Any) -> tuple[str, str] | None:

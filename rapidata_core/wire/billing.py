@@ -42,6 +42,5 @@ class OutstandingAnswer(WireModel):
     unpaid_invoices_amount: Amount
     unpaid_invoice_count: Count
     awaiting_invoice_amount: Amount
-    awaiting_invoice_period_count: Count
     current_period_accrued: Amount
     currency: str | None = None

@@ -33,7 +33,6 @@ class JobCreated(WireModel):
     """``POST /job``."""
 
     job_id: str
-    recruiting_started: bool | None = None
     content_check_skip_denied: bool | None = None
     cost_warning: CostWarning | None = None
 

@@ -39,6 +39,3 @@ class Page(WireModel, Generic[Item]):
 
     items: list[Item]
     total: int | None = None
-    page: int | None = None
-    page_size: int | None = None
-    total_pages: int | None = None

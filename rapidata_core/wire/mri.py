@@ -155,8 +155,6 @@ class UnderfilledWarning(WireModel):
 class Submitted(WireModel):
     """``POST /participants/submit``."""
 
-    valid_datapoints: int | None = None
-    invalid_datapoints: int | None = None
     min_assets_per_prompt_warning: UnderfilledWarning | None = None
 
 

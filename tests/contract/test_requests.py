@@ -28,6 +28,7 @@ OURS_ALONE = {
     "GET /signal/<sbx_signal>/run": "which runs there were before a trigger",
     "GET /benchmark/<sbx_benchmark>/leaderboards": "whether a leaderboard was created already",
     "GET /benchmark/<sbx_benchmark>/participants": "page by page, not all at once",
+    "GET /participant/<sbx_participant>": "whether a model was submitted already",
     "GET /job/definition/<sbx_definition>/cost-estimate": "the price, before it is paid",
     "GET /job/definition/<sbx_definition>/revision/2": "what was saved, as the platform has it",
     "GET /audience/<sbx_audience>/examples": "whether there are enough, before people are sought",

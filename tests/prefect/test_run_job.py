@@ -383,7 +383,12 @@ async def job_of(sandbox: Sandbox, running: asyncio.Task[Any]) -> str:
     ("state", "details", "error", "words"),
     [
         ("Failed", {"failure_message": "no such images"}, JobFailedError, "no such images"),
-        ("ManualApproval", {"review_reason": "ContentFlagged"}, JobNeedsAttentionError, "ContentFlagged"),
+        (
+            "ManualApproval",
+            {"review_reason": "ContentFlagged"},
+            JobNeedsAttentionError,
+            "ContentFlagged",
+        ),
         ("SpendLimited", {}, JobNeedsAttentionError, "out of funds"),
         ("Paused", {}, JobNeedsAttentionError, "paused"),
     ],

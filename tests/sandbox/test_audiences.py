@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from rapidata_core.sandbox import filters, people, qualification
-from rapidata_core.sandbox.crowd import POOL_SIZE, labeler
+from rapidata_core.sandbox import crowd, filters, qualification
+from rapidata_core.sandbox.crowd import POPULATION, labeler
 from rapidata_core.sandbox.process import Sandbox
 
 COUNTRY = {"_t": "CountryFilter", "countries": ["US"]}
@@ -251,7 +251,7 @@ def test_audiences_are_found(platform):
 def test_audiences_of_everybody_cannot_be_changed(platform):
     for audience_id in ("global", "aud_MU1GZYoESyO"):
         has(audience(platform, audience_id), MUST_SINGLE)
-        assert metrics(platform, audience_id)["Graduated"] == POOL_SIZE
+        assert metrics(platform, audience_id)["Graduated"] == POPULATION
         platform.problem("PATCH", f"/audience/{audience_id}", 403, {"name": "mine"})
         platform.problem("DELETE", f"/audience/{audience_id}", 403)
         platform.problem("POST", f"/audience/{audience_id}/recruit", 403)
@@ -817,7 +817,7 @@ def test_a_filter_selects_exactly_those_whom_it_describes(wanted, fits):
     assert {n for n in sample if fits(labeler(7, "global", n))} == {
         n for n in sample if n in chosen
     }
-    assert 0 < len(chosen) < POOL_SIZE
+    assert 0 < len(chosen) < POPULATION
 
 
 def test_several_filters_of_an_audience_all_apply():
@@ -884,7 +884,7 @@ def test_the_filters_of_an_audience_select_its_candidates(platform):
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 10, 64, 1000])
 def test_a_panel_meets_nobody_twice(size):
-    group = people.People(3, "global", range(5, 5 + size))
+    group = crowd.Pool(3, "global", range(5, 5 + size))
     panel = group.panel("a job", size + 10)
     assert len({person.id for person in panel}) == len(panel) == size
     assert group.panel("a job", size // 2) == panel[: size // 2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rapidata_core.sandbox.matchups import Entry, quality
+from rapidata_core.sandbox.contests import Entry, quality
 
 PROMPTS = ("a mountain", "a city", "a portrait", "a beach")
 AT_ONCE = 3600

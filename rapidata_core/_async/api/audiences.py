@@ -60,18 +60,14 @@ class AsyncAudienceApi:
         self, filters: Parameters = (), *, page: int = 1, size: int = 100
     ) -> Sequence[AudienceAnswer]:
         """``GET /audiences``, newest first"""
-        answer = await self._transport.read(
+        return await self._transport.read_page(
             "/audiences",
             Page[AudienceAnswer],
             about="audiences",
-            params=[
-                ("page", str(page)),
-                ("page_size", str(size)),
-                ("sort", "-created_at"),
-                *filters,
-            ],
+            page=page,
+            size=size,
+            filters=filters,
         )
-        return answer.items
 
     async def update(self, audience_id: str, body: Mapping[str, Any]) -> None:
         """``PATCH /audience/{id}``"""
@@ -105,13 +101,23 @@ class AsyncAudienceApi:
 
     async def examples(
         self, audience_id: str, *, page: int = 1, size: int = 100
-    ) -> Page[ExampleAnswer]:
+    ) -> Sequence[ExampleAnswer]:
         """``GET /audience/{id}/examples``"""
-        return await self._transport.read(
+        return await self._transport.read_page(
             f"/audience/{segment(audience_id)}/examples",
             Page[ExampleAnswer],
             about=f"the examples of audience {audience_id!r}",
-            params=[("page", str(page)), ("page_size", str(size))],
+            page=page,
+            size=size,
+            sort=None,
+        )
+
+    async def all_examples(self, audience_id: str) -> Sequence[ExampleAnswer]:
+        """``GET /audience/{id}/examples``: all of them"""
+        return await self._transport.read_all(
+            f"/audience/{segment(audience_id)}/examples",
+            Page[ExampleAnswer],
+            about=f"the examples of audience {audience_id!r}",
         )
 
     async def delete_example(self, example_id: str) -> None:

@@ -48,13 +48,15 @@ class AsyncDefinitionApi:
         self, filters: Parameters, size: int, *, page: int = 1, sort: str = "created_at"
     ) -> Sequence[DefinitionAnswer]:
         """``GET /job/definitions``, oldest first unless sorted otherwise"""
-        answer = await self._transport.read(
+        return await self._transport.read_page(
             "/job/definitions",
             Page[DefinitionAnswer],
             about="job definitions",
-            params=[("page", str(page)), ("page_size", str(size)), ("sort", sort), *filters],
+            page=page,
+            size=size,
+            sort=sort,
+            filters=filters,
         )
-        return answer.items
 
     async def get_revision(self, definition_id: str, number: int | None = None) -> RevisionAnswer:
         """``GET /job/definition/{id}/revision``: the latest one, or the one of a number"""
@@ -67,17 +69,14 @@ class AsyncDefinitionApi:
             else f"job definition {definition_id!r}",
         )
 
-    async def list_revisions(
-        self, definition_id: str, page: int, size: int
-    ) -> Sequence[RevisionItem]:
-        """``GET /job/definition/{id}/revisions``, oldest first"""
-        answer = await self._transport.read(
+    async def revisions(self, definition_id: str) -> Sequence[RevisionItem]:
+        """``GET /job/definition/{id}/revisions``: all of them, oldest first"""
+        return await self._transport.read_all(
             f"/job/definition/{segment(definition_id)}/revisions",
             Page[RevisionItem],
             about=f"job definition {definition_id!r}",
-            params=[("page", str(page)), ("page_size", str(size)), ("sort", "revision_number")],
+            params=[("sort", "revision_number")],
         )
-        return answer.items
 
     async def create_revision(self, definition_id: str, body: Mapping[str, Any]) -> RevisionCreated:
         """``POST /job/definition/{id}/revision``; 409 if it is not the latest that is changed"""

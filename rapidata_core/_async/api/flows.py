@@ -50,10 +50,14 @@ class AsyncFlowApi:
         self, filters: Parameters = (), *, page: int = 1, size: int = 100
     ) -> Sequence[FlowListItem]:
         """``GET /flow``, newest first"""
-        answer = await self._transport.read(
-            "/flow", Page[FlowListItem], about="flows", params=[*_newest(page, size), *filters]
+        return await self._transport.read_page(
+            "/flow",
+            Page[FlowListItem],
+            about="flows",
+            page=page,
+            size=size,
+            filters=filters,
         )
-        return answer.items
 
     async def update(self, kind: Kind, flow_id: str, changes: Mapping[str, Any]) -> None:
         """``PATCH /flow/{kind}/{id}``; what is absent stays as it is"""
@@ -88,13 +92,13 @@ class AsyncFlowApi:
         self, flow_id: str, *, page: int = 1, size: int = 100
     ) -> Sequence[FlowItemAnswer]:
         """``GET /flow/ranking/{id}/item``, for flows of both kinds; newest first"""
-        answer = await self._transport.read(
+        return await self._transport.read_page(
             f"/flow/ranking/{segment(flow_id)}/item",
             Page[FlowItemAnswer],
             about=f"the items of flow {flow_id!r}",
-            params=_newest(page, size),
+            page=page,
+            size=size,
         )
-        return answer.items
 
     async def item(self, item_id: str) -> FlowItemAnswer:
         """``GET /flow/ranking/item/{id}``, for items of both kinds"""
@@ -140,7 +144,3 @@ class AsyncFlowApi:
         await self._transport.send(
             "POST", "/campaign/boost/preheat", call=Call.REPEATABLE, about="the preheating of flows"
         )
-
-
-def _newest(page: int, size: int) -> list[tuple[str, str]]:
-    return [("page", str(page)), ("page_size", str(size)), ("sort", "-created_at")]

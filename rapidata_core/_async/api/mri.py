@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from rapidata_core._async.transport import AsyncTransport, Parameters
 from rapidata_core.http import segment
 from rapidata_core.policy.retry import Call
-from rapidata_core.wire.model import Page, WireModel
+from rapidata_core.wire.model import Page
 from rapidata_core.wire.mri import (
     BenchmarkAnswer,
     Created,
@@ -24,9 +24,6 @@ from rapidata_core.wire.mri import (
     Submitted,
     TagCounts,
 )
-
-Item = TypeVar("Item", bound=WireModel)
-_PAGE_SIZE = 100
 
 
 class AsyncBenchmarkApi:
@@ -58,18 +55,14 @@ class AsyncBenchmarkApi:
         self, filters: Parameters = (), *, page: int = 1, size: int = 10
     ) -> Sequence[BenchmarkAnswer]:
         """``GET /benchmarks``, newest first"""
-        answer = await self._transport.read(
+        return await self._transport.read_page(
             "/benchmarks",
             Page[BenchmarkAnswer],
             about="benchmarks",
-            params=[
-                ("page", str(page)),
-                ("page_size", str(size)),
-                ("sort", "-created_at"),
-                *filters,
-            ],
+            page=page,
+            size=size,
+            filters=filters,
         )
-        return answer.items
 
     async def update(self, benchmark_id: str, changes: Mapping[str, Any]) -> None:
         """``PATCH /benchmark/{id}``"""
@@ -103,12 +96,11 @@ class AsyncBenchmarkApi:
 
     async def prompts(self, benchmark_id: str, filters: Parameters = ()) -> Sequence[PromptAnswer]:
         """``GET /benchmark/{id}/prompts``: all of them"""
-        return await read_all(
-            self._transport,
+        return await self._transport.read_all(
             f"/benchmark/{segment(benchmark_id)}/prompts",
             Page[PromptAnswer],
-            f"the prompts of benchmark {benchmark_id!r}",
-            filters,
+            about=f"the prompts of benchmark {benchmark_id!r}",
+            params=filters,
         )
 
     async def update_prompt(self, prompt_id: str, changes: Mapping[str, Any]) -> None:
@@ -133,12 +125,11 @@ class AsyncBenchmarkApi:
         self, benchmark_id: str, filters: Parameters = ()
     ) -> Sequence[LeaderboardAnswer]:
         """``GET /benchmark/{id}/leaderboards``: all of them"""
-        return await read_all(
-            self._transport,
+        return await self._transport.read_all(
             f"/benchmark/{segment(benchmark_id)}/leaderboards",
             Page[LeaderboardAnswer],
-            f"the leaderboards of benchmark {benchmark_id!r}",
-            filters,
+            about=f"the leaderboards of benchmark {benchmark_id!r}",
+            params=filters,
         )
 
     async def add_participant(self, benchmark_id: str, name: str) -> ParticipantCreated:
@@ -156,12 +147,11 @@ class AsyncBenchmarkApi:
         self, benchmark_id: str, filters: Parameters = ()
     ) -> Sequence[ParticipantAnswer]:
         """``GET /benchmark/{id}/participants``: all of them"""
-        return await read_all(
-            self._transport,
+        return await self._transport.read_all(
             f"/benchmark/{segment(benchmark_id)}/participants",
             Page[ParticipantAnswer],
-            f"the participants of benchmark {benchmark_id!r}",
-            filters,
+            about=f"the participants of benchmark {benchmark_id!r}",
+            params=filters,
         )
 
     async def standings(self, benchmark_id: str, filters: Parameters = ()) -> StandingsAnswer:
@@ -229,12 +219,11 @@ class AsyncLeaderboardApi:
 
     async def runs(self, leaderboard_id: str) -> Sequence[RunAnswer]:
         """``GET /leaderboard/{id}/runs``: all of them, newest first"""
-        return await read_all(
-            self._transport,
+        return await self._transport.read_all(
             f"/leaderboard/{segment(leaderboard_id)}/runs",
             Page[RunAnswer],
-            f"the runs of leaderboard {leaderboard_id!r}",
-            [("sort", "-created_at")],
+            about=f"the runs of leaderboard {leaderboard_id!r}",
+            params=[("sort", "-created_at")],
         )
 
     async def standings(self, leaderboard_id: str, filters: Parameters = ()) -> StandingsAnswer:
@@ -320,11 +309,10 @@ class AsyncParticipantApi:
 
     async def samples(self, participant_id: str) -> Sequence[SampleAnswer]:
         """``GET /participant/{id}/samples``: all of them"""
-        return await read_all(
-            self._transport,
+        return await self._transport.read_all(
             f"/participant/{segment(participant_id)}/samples",
             Page[SampleAnswer],
-            f"the samples of participant {participant_id!r}",
+            about=f"the samples of participant {participant_id!r}",
         )
 
     async def submit(self, participant_ids: Sequence[str]) -> Submitted:
@@ -337,26 +325,3 @@ class AsyncParticipantApi:
             about=f"the submission of {', '.join(map(repr, participant_ids))}",
             json={"participantIds": list(participant_ids)},
         )
-
-
-async def read_all(
-    transport: AsyncTransport,
-    path: str,
-    answer: type[Page[Item]],
-    about: str,
-    params: Parameters = (),
-) -> Sequence[Item]:
-    """All pages of a list."""
-    items: list[Item] = []
-    number = 1
-    while True:
-        page = await transport.read(
-            path,
-            answer,
-            about=about,
-            params=[("page", str(number)), ("page_size", str(_PAGE_SIZE)), *params],
-        )
-        items += page.items
-        if len(page.items) < _PAGE_SIZE or (page.total is not None and len(items) >= page.total):
-            return items
-        number += 1

@@ -71,13 +71,14 @@ class DatasetApi:
         self, dataset_id: str, page: int, size: int
     ) -> Sequence[DatapointAnswer]:
         """``GET /dataset/{id}/datapoints``"""
-        answer = self._transport.read(
+        return self._transport.read_page(
             f"/dataset/{segment(dataset_id)}/datapoints",
             Page[DatapointAnswer],
             about=f"dataset {dataset_id!r}",
-            params=[("page", str(page)), ("page_size", str(size)), ("sort", "created_at")],
+            page=page,
+            size=size,
+            sort="created_at",
         )
-        return answer.items
 
     def shorten_contexts(self, questions: Sequence[tuple[str, str]]) -> ShortenedContexts:
         """``POST /datasets/shorten-context`` of pairs of a context and a question."""

@@ -59,13 +59,15 @@ class JobApi:
         self, filters: Parameters = (), *, sort: str = "-created_at", page: int = 1, size: int = 100
     ) -> Sequence[JobListItem]:
         """``GET /jobs``"""
-        answer = self._transport.read(
+        return self._transport.read_page(
             "/jobs",
             Page[JobListItem],
             about="jobs",
-            params=[("page", str(page)), ("page_size", str(size)), ("sort", sort), *filters],
+            page=page,
+            size=size,
+            sort=sort,
+            filters=filters,
         )
-        return answer.items
 
     def get(self, job_id: str) -> JobAnswer:
         """``GET /job/{id}``"""

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from rapidata_core._sync.transport import Transport, Parameters
 from rapidata_core.http import segment
 from rapidata_core.policy.retry import Call
-from rapidata_core.wire.model import Page, WireModel
+from rapidata_core.wire.model import Page
 from rapidata_core.wire.mri import (
     BenchmarkAnswer,
     Created,
@@ -25,9 +25,6 @@ from rapidata_core.wire.mri import (
     Submitted,
     TagCounts,
 )
-
-Item = TypeVar("Item", bound=WireModel)
-_PAGE_SIZE = 100
 
 
 class BenchmarkApi:
@@ -59,18 +56,14 @@ class BenchmarkApi:
         self, filters: Parameters = (), *, page: int = 1, size: int = 10
     ) -> Sequence[BenchmarkAnswer]:
         """``GET /benchmarks``, newest first"""
-        answer = self._transport.read(
+        return self._transport.read_page(
             "/benchmarks",
             Page[BenchmarkAnswer],
             about="benchmarks",
-            params=[
-                ("page", str(page)),
-                ("page_size", str(size)),
-                ("sort", "-created_at"),
-                *filters,
-            ],
+            page=page,
+            size=size,
+            filters=filters,
         )
-        return answer.items
 
     def update(self, benchmark_id: str, changes: Mapping[str, Any]) -> None:
         """``PATCH /benchmark/{id}``"""
@@ -104,12 +97,11 @@ class BenchmarkApi:
 
     def prompts(self, benchmark_id: str, filters: Parameters = ()) -> Sequence[PromptAnswer]:
         """``GET /benchmark/{id}/prompts``: all of them"""
-        return read_all(
-            self._transport,
+        return self._transport.read_all(
             f"/benchmark/{segment(benchmark_id)}/prompts",
             Page[PromptAnswer],
-            f"the prompts of benchmark {benchmark_id!r}",
-            filters,
+            about=f"the prompts of benchmark {benchmark_id!r}",
+            params=filters,
         )
 
     def update_prompt(self, prompt_id: str, changes: Mapping[str, Any]) -> None:
@@ -134,12 +126,11 @@ class BenchmarkApi:
         self, benchmark_id: str, filters: Parameters = ()
     ) -> Sequence[LeaderboardAnswer]:
         """``GET /benchmark/{id}/leaderboards``: all of them"""
-        return read_all(
-            self._transport,
+        return self._transport.read_all(
             f"/benchmark/{segment(benchmark_id)}/leaderboards",
             Page[LeaderboardAnswer],
-            f"the leaderboards of benchmark {benchmark_id!r}",
-            filters,
+            about=f"the leaderboards of benchmark {benchmark_id!r}",
+            params=filters,
         )
 
     def add_participant(self, benchmark_id: str, name: str) -> ParticipantCreated:
@@ -157,12 +148,11 @@ class BenchmarkApi:
         self, benchmark_id: str, filters: Parameters = ()
     ) -> Sequence[ParticipantAnswer]:
         """``GET /benchmark/{id}/participants``: all of them"""
-        return read_all(
-            self._transport,
+        return self._transport.read_all(
             f"/benchmark/{segment(benchmark_id)}/participants",
             Page[ParticipantAnswer],
-            f"the participants of benchmark {benchmark_id!r}",
-            filters,
+            about=f"the participants of benchmark {benchmark_id!r}",
+            params=filters,
         )
 
     def standings(self, benchmark_id: str, filters: Parameters = ()) -> StandingsAnswer:
@@ -230,12 +220,11 @@ class LeaderboardApi:
 
     def runs(self, leaderboard_id: str) -> Sequence[RunAnswer]:
         """``GET /leaderboard/{id}/runs``: all of them, newest first"""
-        return read_all(
-            self._transport,
+        return self._transport.read_all(
             f"/leaderboard/{segment(leaderboard_id)}/runs",
             Page[RunAnswer],
-            f"the runs of leaderboard {leaderboard_id!r}",
-            [("sort", "-created_at")],
+            about=f"the runs of leaderboard {leaderboard_id!r}",
+            params=[("sort", "-created_at")],
         )
 
     def standings(self, leaderboard_id: str, filters: Parameters = ()) -> StandingsAnswer:
@@ -321,11 +310,10 @@ class ParticipantApi:
 
     def samples(self, participant_id: str) -> Sequence[SampleAnswer]:
         """``GET /participant/{id}/samples``: all of them"""
-        return read_all(
-            self._transport,
+        return self._transport.read_all(
             f"/participant/{segment(participant_id)}/samples",
             Page[SampleAnswer],
-            f"the samples of participant {participant_id!r}",
+            about=f"the samples of participant {participant_id!r}",
         )
 
     def submit(self, participant_ids: Sequence[str]) -> Submitted:
@@ -338,26 +326,3 @@ class ParticipantApi:
             about=f"the submission of {', '.join(map(repr, participant_ids))}",
             json={"participantIds": list(participant_ids)},
         )
-
-
-def read_all(
-    transport: Transport,
-    path: str,
-    answer: type[Page[Item]],
-    about: str,
-    params: Parameters = (),
-) -> Sequence[Item]:
-    """All pages of a list."""
-    items: list[Item] = []
-    number = 1
-    while True:
-        page = transport.read(
-            path,
-            answer,
-            about=about,
-            params=[("page", str(number)), ("page_size", str(_PAGE_SIZE)), *params],
-        )
-        items += page.items
-        if len(page.items) < _PAGE_SIZE or (page.total is not None and len(items) >= page.total):
-            return items
-        number += 1

@@ -40,18 +40,14 @@ class SignalApi:
         self, filters: Parameters = (), *, page: int = 1, size: int = 100
     ) -> Sequence[SignalAnswer]:
         """``GET /signal``, newest first"""
-        answer = self._transport.read(
+        return self._transport.read_page(
             "/signal",
             Page[SignalAnswer],
             about="signals",
-            params=[
-                ("page", str(page)),
-                ("page_size", str(size)),
-                ("sort", "-created_at"),
-                *filters,
-            ],
+            page=page,
+            size=size,
+            filters=filters,
         )
-        return answer.items
 
     def update(self, signal_id: str, changes: Mapping[str, Any]) -> None:
         """``PATCH /signal/{id}``; what is absent stays as it is"""
@@ -100,13 +96,15 @@ class SignalApi:
         size: int = 100,
     ) -> Sequence[RunAnswer]:
         """``GET /signal/{id}/run``"""
-        answer = self._transport.read(
+        return self._transport.read_page(
             f"/signal/{segment(signal_id)}/run",
             Page[RunAnswer],
             about=f"the runs of signal {signal_id!r}",
-            params=[("page", str(page)), ("page_size", str(size)), ("sort", sort), *filters],
+            page=page,
+            size=size,
+            sort=sort,
+            filters=filters,
         )
-        return answer.items
 
     def run(self, run_id: str) -> RunAnswer:
         """``GET /signal/run/{id}``"""

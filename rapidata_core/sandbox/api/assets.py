@@ -20,8 +20,9 @@ from rapidata_core.sandbox.api.call import Call, Endpoint, JsonObject
 from rapidata_core.sandbox.clock import SECOND
 from rapidata_core.sandbox.collection import Asset, original_name
 from rapidata_core.sandbox.listing import last
-from rapidata_core.sandbox.problems import Problem, invalid, missing
-from rapidata_core.sandbox.store import Store, assets, batch_items, batches
+from rapidata_core.sandbox.problems import Problem, invalid
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import assets, batch_items, batches
 
 _PROCESSING = SECOND // 5
 _MAX_URLS = 1000
@@ -40,6 +41,14 @@ def find(store: Store, file_name: str) -> Asset | None:
         return Asset(row.file_name, row.original_name, row.source_url)
     issued = _ISSUED.fullmatch(file_name)
     return None if issued is None else Asset(file_name, issued.group(1))
+
+
+def existing(store: Store, file_name: str) -> Asset:
+    """An asset that something refers to; it was checked when that was created."""
+    asset = find(store, file_name)
+    if asset is None:
+        raise invalid({"asset": [f"No uploaded file has the name {file_name}."]})
+    return asset
 
 
 def output(asset: Asset) -> JsonObject:
@@ -84,8 +93,7 @@ def shown(store: Store, asset: Mapping[str, Any]) -> JsonObject:
     if asset["_t"] == "TextAssetInput":
         text = asset["text"]
         return {"_t": "TextAsset", "text": text, "metadata": {}, "identifier": text}
-    known = find(store, asset["name"])
-    return output(known or Asset(asset["name"], asset["name"]))
+    return output(existing(store, asset["name"]))
 
 
 def upload_url(call: Call) -> Any:
@@ -159,14 +167,11 @@ def get_batch_status(call: Call) -> Any:
 
 def get_batch(call: Call) -> Any:
     """``GET /asset/batch-upload/{id}``."""
-    batch_id = call.path["batch_id"]
-    row = call.store.find(batches, id=batch_id)
-    if row is None:
-        raise missing("Batch upload", batch_id)
-    items = _items(call.store, batch_id)
+    row = call.row(batches, "Batch upload", "batch_id")
+    items = _items(call.store, row.id)
     ready = row.ready_at <= call.now
     return {
-        "batchUploadId": batch_id,
+        "batchUploadId": row.id,
         "status": "Completed" if ready else "Processing",
         "items": [
             _item(item) if ready else {"url": item.url, "status": "Pending"} for item in items

@@ -1,4 +1,4 @@
-"""Audiences: given, custom, filtered and unlisted ones, with their qualification examples."""
+"""Audiences: given, custom, filtered and unlisted ones."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Row, bindparam, case, delete, false, literal, or_, select, update
 
-from rapidata_core.sandbox import examples as example_rules
 from rapidata_core.sandbox import filters, lifecycle, pools, qualification
 from rapidata_core.sandbox.api import assets as asset_service
 from rapidata_core.sandbox.api.call import Call, Endpoint, Fields, JsonObject
 from rapidata_core.sandbox.clock import rfc3339
-from rapidata_core.sandbox.crowd import POOL_SIZE
+from rapidata_core.sandbox.crowd import POPULATION
 from rapidata_core.sandbox.listing import Field, Listing, last, page_of
-from rapidata_core.sandbox.problems import Problem, missing
+from rapidata_core.sandbox.problems import Problem
 from rapidata_core.sandbox.settings import ORGANIZATION_ID, OWNER_MAIL
-from rapidata_core.sandbox.store import Store, audiences, examples, jobs
-
-MAX_CONTEXT = 400
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import audiences, examples, jobs
 
 _GIVEN = (
     ("global", "Global", "Everybody, at once.", "global"),
     ("aud_MU1GZYoESyO", "Alignment", "Trained to judge how well media match a prompt.", "curated"),
     ("aud_mr3NbeWa4Uo", "Likert", "Trained to rate on a scale.", "curated"),
 )
-_LISTED = ("global", "curated", "custom")
+LISTED = ("global", "curated", "custom")
+"""The kinds of audiences that lists show."""
 _DEFAULT_RULE: JsonObject = {
     "_t": "TaskAccuracy",
     "targetAccuracy": 0.75,
@@ -43,7 +42,6 @@ _COUNTS = (
 )
 _SHARES = ("dropScore", "minSubmissionRate", "minSubmissionRateGraduated")
 _MODES = ("Random", "Shuffled", "Sequential")
-_VISIBILITIES = ("Private", "Public")
 # What changes who qualifies, as opposed to what only describes.
 _DECISIVE = ("filters", "graduationRule", "maxDistillingResponses", "distillingRetrievalMode")
 
@@ -55,7 +53,7 @@ _STATUS = case(
     else_="Ready",
 )
 _LISTING = Listing(
-    rows=select(audiences).where(audiences.c.kind.in_(_LISTED)),
+    rows=select(audiences).where(audiences.c.kind.in_(LISTED)),
     order=(audiences.c.seq,),
     fields={
         "name": Field(audiences.c.name),
@@ -106,13 +104,8 @@ def add_given_audiences(store: Store) -> None:
             recruited_at=now,
             ready_at=now,
             over_at=now,
-            qualified=POOL_SIZE,
+            qualified=POPULATION,
         )
-
-
-def find(store: Store, audience_id: str) -> Row[Any] | None:
-    """An audience's row."""
-    return pools.find(store, audience_id)
 
 
 def create_audience(call: Call) -> Any:
@@ -153,13 +146,13 @@ def create_unlisted_audience(call: Call) -> Any:
 
 def create_filtered_audience(call: Call) -> Any:
     """``POST /audience/{id}/filter``."""
-    base = _required(call, *_LISTED)
+    base = required(call, *LISTED)
     fields = call.fields()
     wanted = fields.optional_object("filter")
     if "filter" not in fields:
         fields.wrong("filter", "filter is required.")
     elif wanted is not None:
-        _note(fields, "filter", filters.problems(wanted))
+        fields.note("filter", filters.problems(wanted))
     fields.check()
     audience_id = call.store.next_id("audience")
     _add(
@@ -192,7 +185,7 @@ def list_unlisted_audiences(call: Call) -> Any:
 
 def get_audience(call: Call) -> Any:
     """``GET /audience/{id}``; of a filtered audience, what it is a part of, and its filter."""
-    row = _required(call, *_LISTED, "filtered")
+    row = required(call, *LISTED, "filtered")
     base = pools.base_of(call.store, row)
     view = _both_views(call, base)
     options = base.options
@@ -211,12 +204,12 @@ def get_audience(call: Call) -> Any:
 
 def get_unlisted_audience(call: Call) -> Any:
     """``GET /audience/unlisted/{id}``."""
-    return _unlisted(call, _required(call, "unlisted"))
+    return _unlisted(call, required(call, "unlisted"))
 
 
 def update_audience(call: Call) -> Any:
     """``PATCH /audience/{id}``: who qualified is found anew when that may have changed."""
-    row = _changeable(call, "custom", "unlisted")
+    row = changeable(call, "custom", "unlisted")
     fields = call.fields()
     changes: JsonObject = {}
     if "name" in fields:
@@ -232,14 +225,14 @@ def update_audience(call: Call) -> Any:
     call.store.write(update(audiences).where(audiences.c.id == row.id).values(**changes))
     decisive = any(name in fields for name in _DECISIVE)
     return {
-        "recalculationId": _recalculate(call, row.id) if decisive else None,
+        "recalculationId": recalculate(call, row.id) if decisive else None,
         "inactivitySyncId": None,
     }
 
 
 def delete_audience(call: Call) -> None:
     """``DELETE /audience/{id}``, with its filtered audiences; its jobs go on."""
-    row = _changeable(call, "custom", "unlisted", "filtered")
+    row = changeable(call, "custom", "unlisted", "filtered")
     call.store.write(delete(examples).where(examples.c.audience_id == row.id))
     gone = or_(audiences.c.id == row.id, audiences.c.base_id == row.id)
     call.store.write(delete(audiences).where(gone))
@@ -247,7 +240,7 @@ def delete_audience(call: Call) -> None:
 
 def start_recruiting(call: Call) -> None:
     """``POST /audience/{id}/recruit``; nothing happens when it has begun already."""
-    row = _changeable(call, "custom")
+    row = changeable(call, "custom")
     if row.cohort_id is not None or pools.recruit_if_needed(call.store, row.id, call.now):
         return
     count = qualification.count_examples(call.store, row.id)
@@ -258,7 +251,7 @@ def start_recruiting(call: Call) -> None:
 
 def get_user_metrics(call: Call) -> Any:
     """``GET /audience/{id}/user-metrics``."""
-    row = _required(call, *_LISTED, "filtered")
+    row = required(call, *LISTED, "filtered")
     counts = pools.users_per_state(call.store, row, call.now)
     graduated = counts["Graduated"]
     capacity = "Sufficient" if graduated >= qualification.ENOUGH else "Low"
@@ -267,7 +260,7 @@ def get_user_metrics(call: Call) -> Any:
 
 def list_jobs(call: Call) -> Any:
     """``GET /audience/{id}/jobs``."""
-    row = _required(call, *_LISTED, "filtered", "unlisted")
+    row = required(call, *LISTED, "filtered", "unlisted")
     columns = jobs.c
     listing = Listing(
         rows=select(jobs, lifecycle.STATE.label("state")).where(columns.audience_id == row.id),
@@ -286,96 +279,6 @@ def list_jobs(call: Call) -> Any:
         },
     )
     return page_of(call.store, listing, call.query, _job, now=call.now)
-
-
-def create_example(call: Call) -> Any:
-    """``POST /audience/{id}/example``."""
-    row = _changeable(call, "custom")
-    fields = call.fields()
-    content = _read_content(call.store, fields)
-    details = _read_details(fields)
-    if "randomCorrectProbability" not in fields:
-        fields.wrong("randomCorrectProbability", "randomCorrectProbability is required.")
-    fields.check()
-    example_id = call.store.next_id("example")
-    values: JsonObject = {
-        "explanation": None,
-        "sort_index": _next_sort_index(call.store, row.id),
-        "is_common_sense": None,
-        "flag_if_incorrect": None,
-        "visibility": "Private",
-        "flags": fields.optional_objects("featureFlags"),
-    }
-    call.store.add(examples, id=example_id, audience_id=row.id, **(values | content | details))
-    example = call.store.read(select(examples).where(examples.c.id == example_id)).one()
-    qualification.learn(call.store, example, call.now)
-    return {"recalculationId": _recalculate(call, row.id)}
-
-
-def list_examples(call: Call) -> Any:
-    """``GET /audience/{id}/examples``; in their order unless sorted otherwise."""
-    row = _required(call, *_LISTED)
-    columns = examples.c
-    listing = Listing(
-        rows=select(examples).where(columns.audience_id == row.id),
-        order=(columns.sort_index, columns.seq),
-        fields={
-            "visibility": Field(columns.visibility),
-            "is_common_sense": Field(columns.is_common_sense, "flag"),
-            "flag_if_incorrect": Field(columns.flag_if_incorrect, "flag"),
-        },
-        sorts={"sort_index": columns.sort_index},
-    )
-    result, started = qualification.cohort(call.store, row.cohort_id)
-    places = {
-        example.id: place
-        for place, example in enumerate(qualification.examples_of(call.store, row.id))
-    }
-
-    def item(example: Row[Any]) -> JsonObject:
-        return _example(call.store, example) | dict(
-            zip(
-                ("correctCount", "incorrectCount"),
-                result.answers_to(places[example.id], call.now - started),
-                strict=True,
-            )
-        )
-
-    return page_of(call.store, listing, call.query, item)
-
-
-def update_example(call: Call) -> None:
-    """``PATCH /audience/{id}/example/{id}``."""
-    row = _changeable(call, "custom")
-    example = _required_example(call, call.path["example_id"])
-    if example.audience_id != row.id:
-        raise missing("Example", example.id)
-    fields = call.fields()
-    changes = _read_details(fields)
-    payload = dict(example.payload)
-    if "instructionText" in fields:
-        member = example_rules.instruction_member(payload)
-        payload[member] = fields.optional_text("instructionText")
-        changes["payload"] = payload
-        problems = example_rules.instruction_problems("instructionText", payload[member])
-        _note_all(fields, problems)
-    if "truth" in fields:
-        changes["truth"] = fields.optional_object("truth")
-        keys = example_rules.keys_of(example.asset)
-        if changes["truth"] is not None:
-            _note_all(fields, example_rules.problems(example.payload, changes["truth"], keys))
-    changes |= _read_context(call.store, fields)
-    fields.check()
-    if changes:
-        call.store.write(update(examples).where(examples.c.id == example.id).values(**changes))
-        _recalculate(call, row.id)
-
-
-def delete_example(call: Call) -> Any:
-    """``DELETE /audience/example/{id}``."""
-    example = _required_example(call, call.path["example_id"])
-    call.store.write(delete(examples).where(examples.c.id == example.id))
-    return {"recalculationId": _recalculate(call, example.audience_id)}
 
 
 def _add(store: Store, now: int, **values: Any) -> None:
@@ -400,20 +303,25 @@ def _add(store: Store, now: int, **values: Any) -> None:
     store.add(audiences, **(defaults | values))
 
 
-def _required(call: Call, *kinds: str) -> Row[Any]:
-    """The audience of the path, which has to be of one of these kinds."""
-    audience_id = call.path["audience_id"]
-    row = find(call.store, audience_id)
-    if row is None:
-        raise missing("Audience", audience_id)
+def required(call: Call, *kinds: str) -> Row[Any]:
+    """The audience of the path, which has to be of one of these kinds.
+
+    Raises:
+        Problem: It is not, or there is none.
+    """
+    row = call.row(audiences, "Audience", "audience_id")
     if row.kind not in kinds:
         raise _refused(row)
     return row
 
 
-def _changeable(call: Call, *kinds: str) -> Row[Any]:
-    """The audience of the path, which has to be one's own and of one of these kinds."""
-    row = _required(call, *_LISTED, "filtered", "unlisted")
+def changeable(call: Call, *kinds: str) -> Row[Any]:
+    """The audience of the path, which has to be one's own and of one of these kinds.
+
+    Raises:
+        Problem: It is not, or there is none.
+    """
+    row = required(call, *LISTED, "filtered", "unlisted")
     if row.is_public:
         raise Problem(403, "Forbidden", f"The audience {row.name} belongs to everybody.")
     if row.kind not in kinds:
@@ -426,16 +334,9 @@ def _refused(row: Row[Any]) -> Problem:
     return Problem(400, "The audience is of another kind.", detail)
 
 
-def _required_example(call: Call, example_id: str) -> Row[Any]:
-    row = call.store.find(examples, id=example_id)
-    if row is None:
-        raise missing("Example", example_id)
-    return row
-
-
-def _recalculate(call: Call, audience_id: str) -> str | None:
+def recalculate(call: Call, audience_id: str) -> str | None:
     """Qualify everybody anew, if they have been before; returns the id of the recalculation."""
-    row = find(call.store, audience_id)
+    row = pools.find(call.store, audience_id)
     if row is None or row.cohort_id is None:
         return None
     return qualification.recruit(call.store, row, call.now)
@@ -444,7 +345,7 @@ def _recalculate(call: Call, audience_id: str) -> str | None:
 def _read_filters(fields: Fields) -> list[JsonObject]:
     wanted = fields.optional_objects("filters")
     for each in wanted:
-        _note(fields, "filters", filters.problems(each))
+        fields.note("filters", filters.problems(each))
     return wanted
 
 
@@ -456,19 +357,19 @@ def _read_rule(fields: Fields) -> JsonObject | None:
     match rule.get("_t"):
         case "TaskAccuracy":
             tasks, most = _count(values, "minTasks", 1), _optional_count(values, "maxTasks", 1)
-            kept = {"targetAccuracy": _share(values, "targetAccuracy")}
+            kept = {"targetAccuracy": values.share("targetAccuracy")}
             kept |= {"minTasks": tasks, "maxTasks": most}
             if most is not None and most < tasks:
                 values.wrong("maxTasks", "maxTasks is smaller than minTasks.")
         case "ScoreThreshold":
-            kept = {"graduationScore": _share(values, "graduationScore")}
-            kept |= {"demotionScore": _optional_share(values, "demotionScore")}
+            kept = {"graduationScore": values.share("graduationScore")}
+            kept |= {"demotionScore": values.optional_share("demotionScore")}
             name = "minResponsesToGraduate"
             kept |= {name: _optional_count(values, name, 0)}
         case "AcceptedFreeText":
             kept = {"minAcceptedResponses": _count(values, "minAcceptedResponses", 0)}
-            kept |= {"minAcceptedRatio": _share(values, "minAcceptedRatio")}
-            kept |= {"demotionRatio": _optional_share(values, "demotionRatio")}
+            kept |= {"minAcceptedRatio": values.share("minAcceptedRatio")}
+            kept |= {"demotionRatio": values.optional_share("demotionRatio")}
         case kind:
             kept = {}
             values.wrong("_t", f"{kind!r} is not a graduation rule.")
@@ -483,84 +384,15 @@ def _read_options(store: Store, fields: Fields) -> JsonObject:
     kept: JsonObject = {
         name: _optional_count(fields, name, 0) for name in _COUNTS if name in fields
     }
-    kept |= {name: _optional_share(fields, name) for name in _SHARES if name in fields}
-    mode = fields.optional_text("distillingRetrievalMode")
+    kept |= {name: fields.optional_share(name) for name in _SHARES if name in fields}
+    mode = fields.one_of("distillingRetrievalMode", _MODES)
     if mode is not None:
         kept["distillingRetrievalMode"] = mode
-        if mode not in _MODES:
-            fields.wrong("distillingRetrievalMode", f"{mode!r} is not one of {', '.join(_MODES)}.")
     logo = fields.optional_object("logo")
     if logo is not None:
-        _note(fields, "logo", asset_service.problems(store, logo))
+        fields.note("logo", asset_service.problems(store, logo))
         kept["logo"] = logo.get("name")
     return kept
-
-
-def _read_content(store: Store, fields: Fields) -> JsonObject:
-    """What an example shows and claims."""
-    asset, payload = fields.optional_object("asset"), fields.optional_object("payload")
-    truth = fields.optional_object("truth")
-    for name in ("asset", "payload"):
-        if name not in fields:
-            fields.wrong(name, f"{name} is required.")
-    complaints = [] if asset is None else list(asset_service.problems(store, asset))
-    _note(fields, "asset", complaints)
-    if payload is not None:
-        keys = None if asset is None or complaints else example_rules.keys_of(asset)
-        _note_all(fields, example_rules.problems(payload, truth, keys))
-    content: JsonObject = {"context": None, "context_asset": None}
-    content |= {"asset": asset, "payload": payload, "truth": truth}
-    return content | _read_context(store, fields)
-
-
-def _read_context(store: Store, fields: Fields) -> JsonObject:
-    found: JsonObject = {}
-    if "context" in fields:
-        context = found["context"] = fields.optional_text("context")
-        if context is not None and len(context) > MAX_CONTEXT:
-            length = len(context)
-            message = f"context has {length} characters; at most {MAX_CONTEXT} are allowed."
-            fields.wrong("context", message)
-    if "contextAsset" in fields:
-        asset = found["context_asset"] = fields.optional_object("contextAsset")
-        if asset is not None:
-            _note(fields, "contextAsset", asset_service.problems(store, asset))
-    return found
-
-
-def _read_details(fields: Fields) -> JsonObject:
-    """What is said about an example beside its content, as far as it is given."""
-    found: JsonObject = {}
-    if "explanation" in fields:
-        found["explanation"] = fields.optional_text("explanation")
-    if "randomCorrectProbability" in fields:
-        found["chance"] = _share(fields, "randomCorrectProbability")
-    if "sortIndex" in fields:
-        found["sort_index"] = fields.optional_whole("sortIndex")
-    if "isCommonSense" in fields:
-        found["is_common_sense"] = fields.optional_flag("isCommonSense")
-    if "flagIfIncorrect" in fields:
-        found["flag_if_incorrect"] = fields.optional_flag("flagIfIncorrect")
-    if "visibility" in fields:
-        found["visibility"] = fields.optional_text("visibility")
-        if found["visibility"] not in _VISIBILITIES:
-            fields.wrong("visibility", f"visibility is one of {', '.join(_VISIBILITIES)}.")
-    return found
-
-
-def _next_sort_index(store: Store, audience_id: str) -> int:
-    existing = qualification.examples_of(store, audience_id)
-    return max((row.sort_index for row in existing), default=-1) + 1
-
-
-def _note(fields: Fields, name: str, messages: Any) -> None:
-    for message in messages:
-        fields.wrong(name, message)
-
-
-def _note_all(fields: Fields, problems: example_rules.Problems) -> None:
-    for name, message in problems:
-        fields.wrong(name, message)
 
 
 def _count(fields: Fields, name: str, least: int) -> int:
@@ -573,17 +405,6 @@ def _optional_count(fields: Fields, name: str, least: int) -> int | None:
     value = fields.optional_whole(name)
     if value is not None and value < least:
         fields.wrong(name, f"{name} is at least {least}.")
-    return value
-
-
-def _optional_share(fields: Fields, name: str) -> float | None:
-    return _share(fields, name) if name in fields else None
-
-
-def _share(fields: Fields, name: str) -> float:
-    value = fields.number(name)
-    if not 0 <= value <= 1:
-        fields.wrong(name, f"{name} is a number from 0 to 1.")
     return value
 
 
@@ -635,33 +456,12 @@ def _job(row: Row[Any]) -> JsonObject:
     }
 
 
-def _example(store: Store, row: Row[Any]) -> JsonObject:
-    context_asset: JsonObject = {}
-    if row.context_asset is not None:
-        context_asset["contextAsset"] = asset_service.shown(store, row.context_asset)
-    return context_asset | {
-        "id": row.id,
-        "rapidId": f"sbx_rapid_{row.id}",
-        "asset": asset_service.shown(store, row.asset),
-        "payload": row.payload,
-        "truth": row.truth,
-        "context": row.context,
-        "explanation": row.explanation,
-        "randomCorrectProbability": row.chance,
-        "isCommonSense": row.is_common_sense,
-        "flagIfIncorrect": row.flag_if_incorrect,
-        "sortIndex": row.sort_index,
-        "visibility": row.visibility,
-    }
-
-
 ENDPOINTS = (
     Endpoint("POST", "/audience", create_audience),
     Endpoint("GET", "/audiences", list_audiences),
     Endpoint("POST", "/audience/unlisted", create_unlisted_audience),
     Endpoint("GET", "/audiences/unlisted", list_unlisted_audiences),
     Endpoint("GET", "/audience/unlisted/{audience_id}", get_unlisted_audience),
-    Endpoint("DELETE", "/audience/example/{example_id}", delete_example),
     Endpoint("GET", "/audience/{audience_id}", get_audience),
     Endpoint("PATCH", "/audience/{audience_id}", update_audience),
     Endpoint("DELETE", "/audience/{audience_id}", delete_audience),
@@ -669,7 +469,4 @@ ENDPOINTS = (
     Endpoint("POST", "/audience/{audience_id}/recruit", start_recruiting),
     Endpoint("GET", "/audience/{audience_id}/user-metrics", get_user_metrics),
     Endpoint("GET", "/audience/{audience_id}/jobs", list_jobs),
-    Endpoint("POST", "/audience/{audience_id}/example", create_example),
-    Endpoint("GET", "/audience/{audience_id}/examples", list_examples),
-    Endpoint("PATCH", "/audience/{audience_id}/example/{example_id}", update_example),
 )

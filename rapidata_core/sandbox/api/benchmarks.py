@@ -8,20 +8,15 @@ from typing import Any
 
 from sqlalchemy import Row, delete, exists, func, literal, select, true, update
 
+from rapidata_core.sandbox.api import assets as asset_service
 from rapidata_core.sandbox.api import datasets as dataset_service
 from rapidata_core.sandbox.api.call import Call, Endpoint, Fields, JsonObject
 from rapidata_core.sandbox.clock import parse_rfc3339, rfc3339
 from rapidata_core.sandbox.listing import Field, Listing, page_of
-from rapidata_core.sandbox.problems import Problem, missing
+from rapidata_core.sandbox.problems import Problem
 from rapidata_core.sandbox.settings import ORGANIZATION_ID, OWNER_MAIL
-from rapidata_core.sandbox.store import (
-    Store,
-    benchmarks,
-    leaderboards,
-    participants,
-    prompts,
-    samples,
-)
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import benchmarks, leaderboards, participants, prompts, samples
 
 MAX_DESCRIPTION = 2000
 _TEXT_SEGMENT, _ASSET_SEGMENT = "prompt", "prompt_asset"
@@ -29,6 +24,10 @@ _STRUCTURE: list[JsonObject] = [
     {"key": _TEXT_SEGMENT, "kind": "Text", "label": "Prompt", "required": False},
     {"key": _ASSET_SEGMENT, "kind": "Asset", "label": "Prompt asset", "required": False},
 ]
+_LEGACY = (
+    (_TEXT_SEGMENT, "Text", "prompt"),
+    (_ASSET_SEGMENT, "Asset", "promptAsset"),
+)
 _CONTENT = {"Text": "text", "Asset": "asset"}
 
 
@@ -43,11 +42,7 @@ def required(call: Call) -> Row[Any]:
     Raises:
         Problem: There is none.
     """
-    benchmark_id = call.path["benchmark_id"]
-    row = find(call.store, benchmark_id)
-    if row is None:
-        raise missing("Benchmark", benchmark_id)
-    return row
+    return call.row(benchmarks, "Benchmark", "benchmark_id")
 
 
 def prompts_of(store: Store, benchmark_id: str) -> dict[str, Row[Any]]:
@@ -172,7 +167,9 @@ def create_prompt(call: Call) -> Any:
     benchmark = required(call)
     fields = call.fields()
     identifier = fields.text("identifier")
-    segments = fields.optional_objects("segments") or _legacy_segments(fields)
+    segments = fields.optional_objects("segments") or dataset_service.legacy_segments(
+        fields, _LEGACY
+    )
     tags = _tags(fields)
     origin = _origin(fields)
     by_key = _check_segments(call.store, fields, segments)
@@ -228,7 +225,7 @@ def list_prompts(call: Call) -> Any:
 
 def update_tags(call: Call) -> None:
     """``PUT /benchmark-prompt/{id}/tags``: replaces what is given."""
-    prompt = _required_prompt(call)
+    prompt = call.row(prompts, "Prompt", "prompt_id")
     fields = call.fields()
     changes: JsonObject = {}
     if "tags" in fields:
@@ -242,7 +239,7 @@ def update_tags(call: Call) -> None:
 
 def delete_prompt(call: Call) -> None:
     """``DELETE /benchmark-prompt/{id}``, unless models have samples for it."""
-    prompt = _required_prompt(call)
+    prompt = call.row(prompts, "Prompt", "prompt_id")
     used = select(
         exists().where(
             samples.c.identifier == prompt.identifier,
@@ -274,7 +271,7 @@ def get_tags(call: Call) -> Any:
 def asset_output(store: Store, row: Row[Any]) -> JsonObject | None:
     """A prompt's asset in an answer."""
     asset = _by_key(row.segments).get(_ASSET_SEGMENT, {}).get("asset")
-    return None if asset is None else dataset_service.asset_output(store, asset)
+    return None if asset is None else asset_service.shown(store, asset)
 
 
 def asset_input(row: Row[Any]) -> JsonObject | None:
@@ -287,17 +284,9 @@ def tag_values(row: Row[Any]) -> list[str]:
     return [tag["value"] for tag in row.tags]
 
 
-def _required_prompt(call: Call) -> Row[Any]:
-    prompt_id = call.path["prompt_id"]
-    row = call.store.find(prompts, id=prompt_id)
-    if row is None:
-        raise missing("Prompt", prompt_id)
-    return row
-
-
 def _changes(fields: Fields) -> JsonObject:
     """What a request sets, under the names of the columns."""
-    name = fields.optional_text("name")
+    name = fields.given_text("name")
     description = fields.optional_text("description")
     minimum = fields.optional_whole("minAssetsPerPrompt")
     published = fields.optional_text("publicationDate")
@@ -305,8 +294,8 @@ def _changes(fields: Fields) -> JsonObject:
         "name": name,
         "is_public": fields.optional_flag("isPublic"),
         "is_published": fields.optional_flag("isPublished"),
-        "score_shift": number(fields, "scoreShift"),
-        "score_scale": positive(fields, "scoreScale"),
+        "score_shift": fields.optional_number("scoreShift"),
+        "score_scale": fields.positive("scoreScale"),
     }
     changes = {column: value for column, value in values.items() if value is not None}
     clearable = {
@@ -318,26 +307,11 @@ def _changes(fields: Fields) -> JsonObject:
     for key, (column, value) in clearable.items():
         if key in fields or fields.is_null(key):
             changes[column] = value
-    if name is not None and not name.strip():
-        fields.wrong("name", "name must not be blank.")
     if description is not None and len(description) > MAX_DESCRIPTION:
         fields.wrong("description", f"description has at most {MAX_DESCRIPTION} characters.")
     if minimum is not None and minimum < 2:
         fields.wrong("minAssetsPerPrompt", "minAssetsPerPrompt is at least 2.")
     return changes
-
-
-def number(fields: Fields, key: str) -> float | None:
-    """A number, if there is one."""
-    return fields.number(key) if key in fields else None
-
-
-def positive(fields: Fields, key: str) -> float | None:
-    """A number above zero, if there is one."""
-    value = number(fields, key)
-    if value is not None and value <= 0:
-        fields.wrong(key, f"{key} must be above 0.")
-    return value
 
 
 def _moment(fields: Fields, text: str | None) -> int | None:
@@ -346,18 +320,6 @@ def _moment(fields: Fields, text: str | None) -> int | None:
     except ValueError:
         fields.wrong("publicationDate", f"{text!r} is not a date.")
         return None
-
-
-def _legacy_segments(fields: Fields) -> list[JsonObject]:
-    """The segments that the older dialect's separate fields stand for."""
-    segments: list[JsonObject] = []
-    text = fields.optional_text("prompt")
-    asset = fields.optional_object("promptAsset")
-    if text is not None:
-        segments.append({"key": _TEXT_SEGMENT, "kind": "Text", "text": text})
-    if asset is not None:
-        segments.append({"key": _ASSET_SEGMENT, "kind": "Asset", "asset": asset})
-    return segments
 
 
 def _check_segments(
@@ -374,7 +336,7 @@ def _check_segments(
         if segment.get("kind") != kind or content is None:
             fields.wrong(str(key), f"The segment {key} is of the kind {kind}, in {_CONTENT[kind]}.")
         elif kind == "Asset":
-            dataset_service.check_asset(store, fields, str(key), content)
+            fields.note(str(key), asset_service.problems(store, content))
         elif not isinstance(content, str) or not content.strip():
             fields.wrong(str(key), f"The text of {key} must not be empty.")
     if not segments:
@@ -437,7 +399,7 @@ def _prompt(store: Store, row: Row[Any]) -> JsonObject:
                 "englishText": segment.get("text"),
                 "asset": None
                 if segment.get("asset") is None
-                else dataset_service.asset_output(store, segment["asset"]),
+                else asset_service.shown(store, segment["asset"]),
             }
             for segment in row.segments
         ],

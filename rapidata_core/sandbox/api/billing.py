@@ -12,7 +12,8 @@ from rapidata_core.sandbox.api.call import Call, Endpoint, JsonObject
 from rapidata_core.sandbox.clock import SECOND, rfc3339
 from rapidata_core.sandbox.lifecycle import Job
 from rapidata_core.sandbox.settings import ORGANIZATION_ID
-from rapidata_core.sandbox.store import Store, ledger
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import ledger
 
 
 def spent(store: Store, *conditions: ColumnElement[bool]) -> int:

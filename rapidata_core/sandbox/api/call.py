@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from sqlalchemy import Row, Table
+
 from rapidata_core.sandbox.listing import Query
-from rapidata_core.sandbox.problems import Problem, invalid
+from rapidata_core.sandbox.problems import Problem, invalid, missing
 from rapidata_core.sandbox.settings import Account
 from rapidata_core.sandbox.store import Store
 
@@ -35,6 +37,18 @@ class Call:
     headers: Mapping[str, str]
     raw_body: bytes
     upload: Upload | None = None
+
+    def row(self, table: Table, kind: str, parameter: str) -> Row[Any]:
+        """The row whose id is a parameter of the path.
+
+        Raises:
+            Problem: There is none.
+        """
+        object_id = self.path[parameter]
+        found = self.store.find(table, id=object_id)
+        if found is None:
+            raise missing(kind, object_id)
+        return found
 
     def fields(self) -> Fields:
         """The JSON object in the body.
@@ -86,8 +100,15 @@ class Fields:
         return key in self._nulls
 
     def wrong(self, key: str, message: str) -> None:
-        """Note something that is wrong with a field."""
-        self.errors.setdefault(key, []).append(message)
+        """Note something that is wrong with a field; twice the same is noted once."""
+        noted = self.errors.setdefault(key, [])
+        if message not in noted:
+            noted.append(message)
+
+    def note(self, key: str, messages: Iterable[str]) -> None:
+        """Note everything that is wrong with a field."""
+        for message in messages:
+            self.wrong(key, message)
 
     def check(self) -> None:
         """Fail with everything that was wrong so far.
@@ -109,6 +130,17 @@ class Fields:
         """A text, if there is one."""
         return self._typed(key, str, "a text")
 
+    def given_text(self, key: str) -> str | None:
+        """A text that must not be blank, if there is one."""
+        return self.text(key) if key in self else None
+
+    def one_of(self, key: str, known: Sequence[str]) -> str | None:
+        """One of the known texts, if there is one."""
+        value = self.optional_text(key)
+        if value is not None and value not in known:
+            self.wrong(key, f"{key} is one of {', '.join(known)}.")
+        return value
+
     def optional_flag(self, key: str) -> bool | None:
         """A truth value, if there is one."""
         return self._typed(key, bool, "true or false")
@@ -128,6 +160,28 @@ class Fields:
             self.wrong(key, f"{key} is required and a number.")
             return 0.0
         return float(value)
+
+    def optional_number(self, key: str) -> float | None:
+        """A number, if there is one."""
+        return self.number(key) if key in self else None
+
+    def positive(self, key: str) -> float | None:
+        """A number above zero, if there is one."""
+        value = self.optional_number(key)
+        if value is not None and value <= 0:
+            self.wrong(key, f"{key} must be above 0.")
+        return value
+
+    def share(self, key: str) -> float:
+        """A number from 0 to 1 that must be there."""
+        value = self.number(key)
+        if not 0 <= value <= 1:
+            self.wrong(key, f"{key} is a number from 0 to 1.")
+        return value
+
+    def optional_share(self, key: str) -> float | None:
+        """A number from 0 to 1, if there is one."""
+        return self.share(key) if key in self else None
 
     def optional_object(self, key: str) -> JsonObject | None:
         """An object, if there is one."""

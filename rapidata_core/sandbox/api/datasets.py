@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, func, select, update
@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Row, delete, func, select, update
 from rapidata_core.sandbox.api import assets as asset_service
 from rapidata_core.sandbox.api.call import Call, Endpoint, Fields, JsonObject
 from rapidata_core.sandbox.clock import rfc3339
-from rapidata_core.sandbox.collection import Asset
 from rapidata_core.sandbox.listing import Field, Listing, page_of
-from rapidata_core.sandbox.problems import Problem, invalid, missing
-from rapidata_core.sandbox.store import Store, datapoints, datasets, flow_items, groups, jobs
+from rapidata_core.sandbox.problems import Problem
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import datapoints, datasets, flow_items, groups, jobs
 from rapidata_core.sandbox.tasks import options_problem
 
 MAX_CONTEXT = 400
@@ -30,6 +30,12 @@ _DEFAULT_SCHEMA: list[JsonObject] = [
     {"key": "context_asset", "kind": "Asset", "label": "Context asset", "required": False},
     {"key": "transcription", "kind": "Text", "label": "Transcription", "required": False},
 ]
+_LEGACY = (
+    ("asset", "Asset", "asset"),
+    ("context", "Text", "context"),
+    ("context_asset", "Asset", "contextAsset"),
+    ("transcription", "Text", "transcription"),
+)
 _SHARED = ("context", "context_asset")
 """What a group of datapoints may have."""
 
@@ -66,7 +72,7 @@ def create_dataset(call: Call) -> Any:
 
 def rename_dataset(call: Call) -> None:
     """``PATCH /dataset/{id}/name``."""
-    dataset = _required(call)
+    dataset = call.row(datasets, "Dataset", "dataset_id")
     fields = call.fields()
     name = fields.text("name")
     fields.check()
@@ -75,13 +81,13 @@ def rename_dataset(call: Call) -> None:
 
 def get_dataset(call: Call) -> Any:
     """``GET /dataset/{id}``."""
-    dataset = _required(call)
+    dataset = call.row(datasets, "Dataset", "dataset_id")
     return {"name": dataset.name, "schema": dataset.segment_schema}
 
 
 def get_progress(call: Call) -> Any:
     """``GET /dataset/{id}/progress``."""
-    dataset = _required(call)
+    dataset = call.row(datasets, "Dataset", "dataset_id")
     wanted = select(func.count()).where(datapoints.c.dataset_id == dataset.id)
     total = call.store.number(wanted)
     return {"total": total, "ready": total, "pending": 0, "failed": 0}
@@ -89,9 +95,9 @@ def get_progress(call: Call) -> Any:
 
 def create_datapoint(call: Call) -> Any:
     """``POST /dataset/{id}/datapoint``."""
-    dataset = _required(call)
+    dataset = call.row(datasets, "Dataset", "dataset_id")
     fields = call.fields()
-    segments = fields.optional_objects("segments") or _legacy_segments(fields)
+    segments = fields.optional_objects("segments") or legacy_segments(fields, _LEGACY)
     sort_index = fields.optional_whole("sortIndex")
     group = fields.optional_text("group")
     metadata = fields.optional_object("privateMetadata")
@@ -113,10 +119,10 @@ def create_datapoint(call: Call) -> Any:
 
 def create_group(call: Call) -> None:
     """``POST /dataset/{id}/group``: what the datapoints of a group share; the last one counts."""
-    dataset = _required(call)
+    dataset = call.row(datasets, "Dataset", "dataset_id")
     fields = call.fields()
     name = fields.text("group")
-    segments = fields.optional_objects("segments") or _legacy_segments(fields)
+    segments = fields.optional_objects("segments") or legacy_segments(fields, _LEGACY)
     schema = [part for part in _DEFAULT_SCHEMA if part["key"] in _SHARED]
     _check_segments(call.store, fields, schema, segments)
     fields.check()
@@ -127,13 +133,13 @@ def create_group(call: Call) -> None:
 
 def list_failed_datapoints(call: Call) -> Any:
     """``GET /dataset/{id}/datapoints/failed``: none, as nothing is fetched after its upload."""
-    _required(call)
+    call.row(datasets, "Dataset", "dataset_id")
     return {"datapoints": []}
 
 
 def get_datapoint(call: Call) -> Any:
     """``GET /datapoint/{id}``."""
-    row = _required_datapoint(call)
+    row = call.row(datapoints, "Datapoint", "datapoint_id")
     return _datapoint(call.store, row) | {
         "state": "Ready",
         "sortIndex": row.sort_index,
@@ -143,7 +149,7 @@ def get_datapoint(call: Call) -> Any:
 
 def delete_datapoint(call: Call) -> None:
     """``DELETE /datapoint/{id}``: what is being asked already stays."""
-    row = _required_datapoint(call)
+    row = call.row(datapoints, "Datapoint", "datapoint_id")
     for table in (jobs, flow_items):
         asked = table.c.dataset_id == row.dataset_id, table.c.last_datapoint >= row.seq
         if call.store.number(select(func.count()).select_from(table).where(*asked)):
@@ -153,7 +159,7 @@ def delete_datapoint(call: Call) -> None:
 
 def list_datapoints(call: Call) -> Any:
     """``GET /dataset/{id}/datapoints``; in the intended order unless sorted otherwise."""
-    dataset = _required(call)
+    dataset = call.row(datasets, "Dataset", "dataset_id")
     return datapoints_page(call, datapoints.c.dataset_id == dataset.id)
 
 
@@ -168,20 +174,39 @@ def shorten_contexts(call: Call) -> Any:
     return {"items": [{"shortenedContext": _shorten(str(context))} for context in contexts]}
 
 
-def _required_datapoint(call: Call) -> Row[Any]:
-    datapoint_id = call.path["datapoint_id"]
-    row = call.store.find(datapoints, id=datapoint_id)
-    if row is None:
-        raise missing("Datapoint", datapoint_id)
-    return row
+def legacy_segments(fields: Fields, members: Iterable[tuple[str, str, str]]) -> list[JsonObject]:
+    """The segments that the older dialect's separate fields stand for.
+
+    Args:
+        fields: The request.
+        members: The key and the kind of each segment, and the field.
+    """
+    segments: list[JsonObject] = []
+    for key, kind, name in members:
+        content = (fields.optional_text if kind == "Text" else fields.optional_object)(name)
+        if content is not None:
+            segments.append({"key": key, "kind": kind, _CONTENT[kind]: content})
+    return segments
 
 
-def _required(call: Call) -> Row[Any]:
-    dataset_id = call.path["dataset_id"]
-    dataset = find(call.store, dataset_id)
-    if dataset is None:
-        raise missing("Dataset", dataset_id)
-    return dataset
+def read_context(store: Store, fields: Fields) -> JsonObject:
+    """What is shown beside something, as far as it is given, under the names of the columns."""
+    found: JsonObject = {}
+    if "context" in fields:
+        context = found["context"] = fields.optional_text("context")
+        _check_length(fields, "context", context or "", MAX_CONTEXT)
+    if "contextAsset" in fields:
+        asset = found["context_asset"] = fields.optional_object("contextAsset")
+        if asset is not None:
+            fields.note("contextAsset", asset_service.problems(store, asset))
+    return found
+
+
+def points_of(store: Store, dataset_id: str, last: int) -> Sequence[Row[Any]]:
+    """The datapoints up to the last one that something asks about, in the intended order."""
+    columns = datapoints.c
+    wanted = select(datapoints).where(columns.dataset_id == dataset_id, columns.seq <= last)
+    return store.read(wanted.order_by(columns.sort_index, columns.seq)).all()
 
 
 def _is_required_asset(definition: Mapping[str, Any]) -> bool:
@@ -190,24 +215,6 @@ def _is_required_asset(definition: Mapping[str, Any]) -> bool:
         and definition.get("kind") == "Asset"
         and bool(definition.get("required"))
     )
-
-
-def _legacy_segments(fields: Fields) -> list[JsonObject]:
-    """The segments that the older dialect's separate fields stand for."""
-    segments: list[JsonObject] = []
-    asset = fields.optional_object("asset")
-    context = fields.optional_text("context")
-    context_asset = fields.optional_object("contextAsset")
-    transcription = fields.optional_text("transcription")
-    if asset is not None:
-        segments.append({"key": "asset", "kind": "Asset", "asset": asset})
-    if context is not None:
-        segments.append({"key": "context", "kind": "Text", "text": context})
-    if context_asset is not None:
-        segments.append({"key": "context_asset", "kind": "Asset", "asset": context_asset})
-    if transcription is not None:
-        segments.append({"key": "transcription", "kind": "Text", "text": transcription})
-    return segments
 
 
 def _check_segments(
@@ -240,7 +247,7 @@ def _check_segment(
     elif kind == "Text":
         _check_text(fields, key, content, definition.get("maxLength"))
     elif kind == "Asset":
-        check_asset(store, fields, key, content)
+        fields.note(key, asset_service.problems(store, content))
     else:
         problem = options_problem(content)
         if problem is not None:
@@ -250,23 +257,13 @@ def _check_segment(
 def _check_text(fields: Fields, key: str, content: Any, limit: int | None) -> None:
     if not isinstance(content, str) or not content:
         fields.wrong(key, f"The text of {key} must not be empty.")
-    elif limit is not None and len(content) > limit:
-        fields.wrong(key, f"{key} has {len(content)} characters; at most {limit} are allowed.")
+    elif limit is not None:
+        _check_length(fields, key, content, limit)
 
 
-def check_asset(store: Store, fields: Fields, key: str, content: Any) -> None:
-    """Note what is wrong with an asset in a request."""
-    match content:
-        case {"_t": "TextAssetInput", "text": str(text)} if text:
-            return
-        case {"_t": "ExistingAssetInput", "name": str(name)}:
-            if asset_service.find(store, name) is None:
-                fields.wrong(key, f"No uploaded file has the name {name}.")
-        case {"_t": "MultiAssetInput", "assets": [_, *_] as parts}:
-            for part in parts:
-                check_asset(store, fields, key, part)
-        case _:
-            fields.wrong(key, f"{key} is not an asset.")
+def _check_length(fields: Fields, key: str, text: str, limit: int) -> None:
+    if len(text) > limit:
+        fields.wrong(key, f"{key} has {len(text)} characters; at most {limit} are allowed.")
 
 
 def _datapoint(store: Store, row: Row[Any]) -> JsonObject:
@@ -276,7 +273,7 @@ def _datapoint(store: Store, row: Row[Any]) -> JsonObject:
         "datasetId": row.dataset_id,
         "segments": [_segment(store, segment) for segment in row.segments],
         # In the older dialect.
-        "asset": asset_output(store, by_key["asset"]["asset"]),
+        "asset": asset_service.shown(store, by_key["asset"]["asset"]),
     }
 
 
@@ -286,29 +283,11 @@ def _segment(store: Store, segment: Mapping[str, Any]) -> JsonObject:
         "kind": segment["kind"],
         "originalText": segment.get("text"),
         "englishText": segment.get("text"),
-        "asset": None if segment.get("asset") is None else asset_output(store, segment["asset"]),
+        "asset": None
+        if segment.get("asset") is None
+        else asset_service.shown(store, segment["asset"]),
         "options": segment.get("options"),
     }
-
-
-def asset_output(store: Store, asset: Mapping[str, Any]) -> JsonObject:
-    """An asset of a request, as answers show it."""
-    if asset["_t"] == "MultiAssetInput":
-        parts = [asset_output(store, part) for part in asset["assets"]]
-        return {
-            "_t": "MultiAsset",
-            "assets": parts,
-            "metadata": {},
-            "identifier": "+".join(part["identifier"] for part in parts),
-        }
-    if asset["_t"] == "TextAssetInput":
-        return {
-            "_t": "TextAsset",
-            "text": asset["text"],
-            "metadata": {},
-            "identifier": asset["text"],
-        }
-    return asset_service.output(existing(store, asset["name"]))
 
 
 def datapoints_page(call: Call, *conditions: ColumnElement[bool]) -> JsonObject:
@@ -321,14 +300,6 @@ def datapoints_page(call: Call, *conditions: ColumnElement[bool]) -> JsonObject:
         sorts={"id": columns.id, "created_at": columns.created_at},
     )
     return page_of(call.store, listing, call.query, lambda row: _datapoint(call.store, row))
-
-
-def existing(store: Store, file_name: str) -> Asset:
-    """An asset that a datapoint refers to; it was checked when the datapoint was created."""
-    asset = asset_service.find(store, file_name)
-    if asset is None:
-        raise invalid({"asset": [f"No uploaded file has the name {file_name}."]})
-    return asset
 
 
 def _shorten(context: str) -> str:

@@ -15,7 +15,8 @@ from rapidata_core.sandbox.clock import SECOND, rfc3339
 from rapidata_core.sandbox.listing import Field, Listing, page_of
 from rapidata_core.sandbox.problems import Problem, invalid, missing
 from rapidata_core.sandbox.settings import ORGANIZATION_ID, OWNER_MAIL
-from rapidata_core.sandbox.store import Store, datapoints, definitions, revisions
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import datapoints, definitions, revisions
 from rapidata_core.sandbox.tasks import (
     RANKING,
     Referee,

@@ -13,7 +13,7 @@ from sqlalchemy import Row, func, insert, select, update
 
 from rapidata_core.sandbox import flows as behaviour
 from rapidata_core.sandbox import money, pools, ranking
-from rapidata_core.sandbox.api import audiences as audience_service
+from rapidata_core.sandbox.api import assets as asset_service
 from rapidata_core.sandbox.api import billing, definitions
 from rapidata_core.sandbox.api import datasets as dataset_service
 from rapidata_core.sandbox.api.call import Call, Endpoint, Fields, JsonObject
@@ -22,7 +22,8 @@ from rapidata_core.sandbox.crowd import Labeler
 from rapidata_core.sandbox.listing import Field, Listing, page_of
 from rapidata_core.sandbox.problems import Problem, invalid, missing
 from rapidata_core.sandbox.settings import ORGANIZATION_ID, OWNER_MAIL
-from rapidata_core.sandbox.store import Store, datapoints, flow_items, flows, ledger, preheats
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import flow_items, flows, ledger, preheats
 from rapidata_core.sandbox.tasks import is_on, read_flags
 
 _RANKING, _SIMPLE = "Ranking", "Simple"
@@ -145,19 +146,13 @@ def create_ranking_item(call: Call) -> Any:
     """``POST /flow/ranking/{id}/item``: costs money."""
     flow = _required(call, _RANKING)
     fields = call.fields()
-    context = fields.optional_text("context")
-    if context is not None and len(context) > dataset_service.MAX_CONTEXT:
-        fields.wrong("context", f"context has at most {dataset_service.MAX_CONTEXT} characters.")
-    asset = fields.optional_object("contextAsset")
-    if asset is not None:
-        dataset_service.check_asset(call.store, fields, "contextAsset", asset)
-    return _create_item(call, flow, fields, context=context, context_asset=asset)
+    return _create_item(call, flow, fields, dataset_service.read_context(call.store, fields))
 
 
 def create_simple_item(call: Call) -> Any:
     """``POST /flow/simple/{id}/item``: costs money."""
     flow = _required(call, _SIMPLE)
-    return _create_item(call, flow, call.fields(), context=None, context_asset=None)
+    return _create_item(call, flow, call.fields(), {})
 
 
 def list_items(call: Call) -> Any:
@@ -192,7 +187,7 @@ def get_ranking_results(call: Call) -> Any:
     item = _started(call)
     wins = _wins(call, item)
     scores = ranking.bradley_terry(wins, item.config["startingElo"])
-    rows = _datapoints(call.store, item)
+    rows = dataset_service.points_of(call.store, item.dataset_id, item.last_datapoint)
     return {
         "datapoints": [
             {"id": row.id, "asset": _asset(call.store, row), "elo": scores[row.id]} for row in rows
@@ -204,7 +199,7 @@ def get_ranking_results(call: Call) -> Any:
 def get_vote_matrix(call: Call) -> Any:
     """``GET /flow/ranking/item/{id}/vote-matrix``: named like the results' datapoints."""
     item = _started(call)
-    rows = _datapoints(call.store, item)
+    rows = dataset_service.points_of(call.store, item.dataset_id, item.last_datapoint)
     names = [_name(_asset(call.store, row)) for row in rows]
     data = ranking.matrix(_wins(call, item), [row.id for row in rows])
     return {"index": names, "columns": names, "data": data}
@@ -213,7 +208,7 @@ def get_vote_matrix(call: Call) -> Any:
 def get_simple_results(call: Call) -> Any:
     """``GET /flow/simple/item/{id}/results``: whatever there is so far."""
     item = _started(call)
-    rows = _datapoints(call.store, item)
+    rows = dataset_service.points_of(call.store, item.dataset_id, item.last_datapoint)
     arrived = behaviour.answered(item, call.now)
     return {
         "datapoints": [
@@ -245,16 +240,15 @@ def _configuration(store: Store, fields: Fields) -> JsonObject:
         if given[key] is not None and given[key] < 0:
             fields.wrong(key, f"{key} is not negative.")
     for key in _NUMBERS:
-        given[key] = fields.number(key) if key in fields else None
+        given[key] = fields.optional_number(key)
     for key in _TEXTS:
         given[key] = fields.optional_text(key)
     given["featureFlags"] = fields.optional_objects("featureFlags") or None
     read_flags(given["featureFlags"] or [])
     audience_id = given["audienceId"]
-    if audience_id is not None and audience_service.find(store, audience_id) is None:
+    if audience_id is not None and pools.find(store, audience_id) is None:
         fields.wrong("audienceId", f"There is no audience with the id {audience_id}.")
-    if given["pidBatchMode"] not in (None, *_BATCH_MODES):
-        fields.wrong("pidBatchMode", f"pidBatchMode is one of {', '.join(_BATCH_MODES)}.")
+    fields.one_of("pidBatchMode", _BATCH_MODES)
     return {key: value for key, value in given.items() if value is not None}
 
 
@@ -312,9 +306,7 @@ def _check_configuration(fields: Fields, config: Mapping[str, Any]) -> None:
     fields.check()
 
 
-def _create_item(
-    call: Call, flow: Row[Any], fields: Fields, *, context: str | None, context_asset: Any
-) -> JsonObject:
+def _create_item(call: Call, flow: Row[Any], fields: Fields, shown: JsonObject) -> JsonObject:
     dataset_id = fields.text("datasetId")
     if dataset_id and dataset_service.find(call.store, dataset_id) is None:
         fields.wrong("datasetId", f"There is no dataset with the id {dataset_id}.")
@@ -323,7 +315,7 @@ def _create_item(
     audience_id = flow.config.get("audienceId") or "global"
     points, last = definitions.snapshot(call.store, dataset_id)
     config = flow.config
-    pool = pools.pool_key(call.store, audience_id, call.now)
+    pool = pools.pool_key(call.store, audience_id)
     people = pools.restore(call.store, pool).size
     if flow.type == _RANKING:
         # People may be asked about many pairs, but nobody twice about one datapoint.
@@ -350,8 +342,8 @@ def _create_item(
         "flow_id": flow.id,
         "dataset_id": dataset_id,
         "config": config,
-        "context": context,
-        "context_asset": context_asset,
+        "context": shown.get("context"),
+        "context_asset": shown.get("context_asset"),
         "pool": pool,
         "last_datapoint": last,
         "datapoint_count": points,
@@ -411,21 +403,13 @@ def _charge(call: Call, item_id: str, name: str, responses: int) -> None:
     call.store.add(ledger, **entry)
 
 
-def _datapoints(store: Store, item: Row[Any]) -> list[Row[Any]]:
-    columns = datapoints.c
-    mine = select(datapoints).where(
-        columns.dataset_id == item.dataset_id, columns.seq <= item.last_datapoint
-    )
-    return list(store.read(mine.order_by(columns.sort_index, columns.seq)))
-
-
 def _segment(row: Row[Any], key: str) -> JsonObject:
     empty: JsonObject = {}
     return next((segment for segment in row.segments if segment["key"] == key), empty)
 
 
 def _asset(store: Store, row: Row[Any]) -> JsonObject:
-    return dataset_service.asset_output(store, _segment(row, "asset")["asset"])
+    return asset_service.shown(store, _segment(row, "asset")["asset"])
 
 
 def _name(asset: Mapping[str, Any]) -> str:
@@ -443,7 +427,7 @@ def _people(store: Store, item: Row[Any], key: str, size: int) -> list[Labeler]:
 
 
 def _wins(call: Call, item: Row[Any]) -> ranking.Wins:
-    rows = _datapoints(call.store, item)
+    rows = dataset_service.points_of(call.store, item.dataset_id, item.last_datapoint)
     shown = "" if item.context_asset is None else _identifier(call.store, item.context_asset)
     flags = read_flags(item.config["featureFlags"])
     return behaviour.votes(
@@ -459,7 +443,7 @@ def _wins(call: Call, item: Row[Any]) -> ranking.Wins:
 
 
 def _identifier(store: Store, asset: Mapping[str, Any]) -> str:
-    return dataset_service.asset_output(store, asset)["identifier"]
+    return asset_service.shown(store, asset)["identifier"]
 
 
 def _classified(call: Call, item: Row[Any], row: Row[Any], count: int) -> JsonObject:
@@ -531,7 +515,7 @@ def _both_item_views(call: Call, item: Row[Any]) -> JsonObject:
         "workflowId": None if call.now < started else f"sbx_workflow_{item.id}",
         "state": state,
         "context": item.context,
-        "contextAsset": None if asset is None else dataset_service.asset_output(call.store, asset),
+        "contextAsset": None if asset is None else asset_service.shown(call.store, asset),
         "failureMessage": "The dataset has too few datapoints." if failed else None,
         "createdAt": rfc3339(item.created_at),
         "startedAt": None if call.now < started else rfc3339(started),

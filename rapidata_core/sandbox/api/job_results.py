@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response as HttpResponse
 
 from rapidata_core.sandbox import collection, lifecycle, results
+from rapidata_core.sandbox.api import assets as asset_service
 from rapidata_core.sandbox.api import datasets
 from rapidata_core.sandbox.api import jobs as job_service
 from rapidata_core.sandbox.api.call import Call, Endpoint, JsonObject
@@ -15,7 +16,7 @@ from rapidata_core.sandbox.collection import Datapoint, Ranking, Response, Task
 from rapidata_core.sandbox.lifecycle import Job
 from rapidata_core.sandbox.listing import last, paging
 from rapidata_core.sandbox.problems import Problem, invalid, missing
-from rapidata_core.sandbox.store import datapoints, jobs, preliminary_downloads
+from rapidata_core.sandbox.tables import datapoints, jobs, preliminary_downloads
 from rapidata_core.sandbox.tasks import RANKING, words_of
 
 _MAX_RESPONSES = 1000
@@ -172,7 +173,7 @@ def _unit(call: Call, job: Job, task: Task, place: int, count: int) -> JsonObjec
     context_asset = unit.context_asset
     return {
         "rapidId": _rapid_id(job, place),
-        "asset": datasets.asset_output(call.store, unit.asset),
+        "asset": asset_service.shown(call.store, unit.asset),
         "responses": [
             _response(job, task, turn * len(task.units) + place, place, answer)
             for turn, answer in enumerate(answers)
@@ -183,7 +184,7 @@ def _unit(call: Call, job: Job, task: Task, place: int, count: int) -> JsonObjec
         "context": unit.context,
         "contextAsset": None
         if context_asset is None
-        else datasets.asset_output(call.store, context_asset),
+        else asset_service.shown(call.store, context_asset),
         "decisiveness": None,
         "aggregation": _aggregation(task, unit, answers),
     }
@@ -196,7 +197,7 @@ def _ranking(
     points = [
         {
             "datapointId": point.id,
-            "asset": datasets.asset_output(call.store, point.asset),
+            "asset": asset_service.shown(call.store, point.asset),
             "elo": scores[point.id],
         }
         for point in group.datapoints

@@ -9,14 +9,14 @@ from sqlalchemy import Row, delete, or_, select, update
 
 from rapidata_core.sandbox import (
     collection,
+    contests,
     crowd,
     lifecycle,
-    matchups,
     money,
     pools,
     qualification,
 )
-from rapidata_core.sandbox.api import audiences as audience_service
+from rapidata_core.sandbox.api import assets as asset_service
 from rapidata_core.sandbox.api import billing, datasets, definitions
 from rapidata_core.sandbox.api.call import Call, Endpoint, JsonObject
 from rapidata_core.sandbox.clock import rfc3339
@@ -25,7 +25,8 @@ from rapidata_core.sandbox.lifecycle import Job
 from rapidata_core.sandbox.listing import Field, Listing, page_of
 from rapidata_core.sandbox.problems import Problem, invalid, missing
 from rapidata_core.sandbox.settings import ORGANIZATION_ID, OWNER_MAIL
-from rapidata_core.sandbox.store import Store, datapoints, groups, jobs
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import groups, jobs
 from rapidata_core.sandbox.tasks import read_flags
 
 _LISTING = Listing(
@@ -96,7 +97,7 @@ def place(
     definition = definitions.find_definition(store, definition_id)
     if definition is None:
         errors["jobDefinitionId"] = [f"There is no job definition with the id {definition_id}."]
-    if audience_service.find(store, audience_id) is None:
+    if pools.find(store, audience_id) is None:
         errors["audienceId"] = [f"There is no audience with the id {audience_id}."]
     if preceding_job_id is not None and find(store, preceding_job_id) is None:
         errors["precedingJobId"] = [f"There is no job with the id {preceding_job_id}."]
@@ -117,11 +118,6 @@ def place(
         job = _queued(store, replace(job, waits_for=preceding_job_id), now)
     store.add(jobs, **(asdict(job) | {"seq": None}))
     return job
-
-
-def state_at(store: Store, job: Job, now: int) -> str:
-    """The state at a moment of a job that may have been held or released since it was read."""
-    return lifecycle.state(find(store, job.id) or job, now)
 
 
 def create_job(call: Call) -> Any:
@@ -171,7 +167,7 @@ def get_job(call: Call) -> Any:
     job = required(call)
     state = lifecycle.state(job, call.now)
     completed = lifecycle.completed_at(job, call.now)
-    audience = audience_service.find(call.store, job.audience_id)
+    audience = pools.find(call.store, job.audience_id)
     return _both_views(job, state) | {
         "definitionId": job.definition_id,
         "isPublic": False,
@@ -309,7 +305,7 @@ def _new_job(store: Store, name: str, audience_id: str, revision: Row[Any], now:
     points, highest = definitions.snapshot(store, revision.dataset_id)
     _, referee = definitions.task_of(revision)
     most = definitions.most_responses(store, revision, highest)
-    pool = pools.pool_key(store, audience_id, now)
+    pool = pools.pool_key(store, audience_id)
     job = Job(
         seq=0,
         id=store.next_id("job"),
@@ -354,7 +350,7 @@ def _with_people(store: Store, job: Job, now: int) -> Job:
     """The job with the people whom its audience has begun to recruit, if it had nobody."""
     if not job.pool.startswith(pools.NOBODY) or pools.find(store, job.audience_id) is None:
         return job
-    key = pools.pool_key(store, job.audience_id, now)
+    key = pools.pool_key(store, job.audience_id)
     revision = _revision(store, job.definition_id, job.revision)
     if key == job.pool or revision is None:
         return job
@@ -441,11 +437,6 @@ def _task(store: Store, job: Job) -> Task:
     revision = definitions.find_revision(store, job.definition_id, job.revision)
     assert revision is not None
     workflow, referee = definitions.task_of(revision)
-    wanted = (
-        select(datapoints)
-        .where(datapoints.c.dataset_id == job.dataset_id, datapoints.c.seq <= job.last_datapoint)
-        .order_by(datapoints.c.sort_index, datapoints.c.seq)
-    )
     shared = store.read(select(groups).where(groups.c.dataset_id == job.dataset_id))
     return Task(
         seed=store.seed,
@@ -456,11 +447,11 @@ def _task(store: Store, job: Job) -> Task:
         flags=read_flags(revision.flags),
         units=collection.units_of(
             workflow,
-            store.read(wanted).all(),
+            datasets.points_of(store, job.dataset_id, job.last_datapoint),
             {row.name: row.segments for row in shared},
-            lambda name: datasets.existing(store, name),
+            lambda name: asset_service.existing(store, name),
         ),
-        truths=matchups.preferences(store, job.id)
+        truths=contests.preferences(store, job.id)
         or qualification.known_truths(store, job.created_at),
     )
 

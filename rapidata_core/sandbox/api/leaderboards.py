@@ -14,24 +14,17 @@ from typing import Any
 
 from sqlalchemy import Row, case, delete, literal, select, update
 
-from rapidata_core.sandbox import lifecycle, matchups
-from rapidata_core.sandbox.api import audiences as audience_service
+from rapidata_core.sandbox import contests, lifecycle, pools
 from rapidata_core.sandbox.api import benchmarks as benchmark_service
 from rapidata_core.sandbox.api import datasets, definitions, jobs
 from rapidata_core.sandbox.api.call import Call, Endpoint, Fields, JsonObject
 from rapidata_core.sandbox.clock import rfc3339
+from rapidata_core.sandbox.contests import ALL_VOTES, MAJORITY_VOTE, Entry, Matchup
 from rapidata_core.sandbox.listing import Field, Listing
-from rapidata_core.sandbox.matchups import ALL_VOTES, MAJORITY_VOTE, Entry, Matchup
-from rapidata_core.sandbox.problems import missing
 from rapidata_core.sandbox.settings import ORGANIZATION_ID, OWNER_MAIL
-from rapidata_core.sandbox.store import (
-    Store,
-    leaderboard_runs,
-    leaderboards,
-    participants,
-    samples,
-)
-from rapidata_core.sandbox.store import jobs as job_rows
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import jobs as job_rows
+from rapidata_core.sandbox.tables import leaderboard_runs, leaderboards, participants, samples
 from rapidata_core.sandbox.tasks import read_flags
 
 DEFAULT_BUDGET = 2000
@@ -74,11 +67,7 @@ def required(call: Call) -> Row[Any]:
     Raises:
         Problem: There is none.
     """
-    leaderboard_id = call.path["leaderboard_id"]
-    row = call.store.find(leaderboards, id=leaderboard_id)
-    if row is None:
-        raise missing("Leaderboard", leaderboard_id)
-    return row
+    return call.row(leaderboards, "Leaderboard", "leaderboard_id")
 
 
 def of_benchmark(store: Store, benchmark_id: str) -> Sequence[Row[Any]]:
@@ -149,8 +138,6 @@ def update_leaderboard(call: Call) -> None:
     changes = _changes(fields)
     budget = changes.get("response_budget", row.response_budget)
     _check_responses(fields, budget, changes.get("min_responses", row.min_responses))
-    if "name" in changes and not str(changes["name"]).strip():
-        fields.wrong("name", "name must not be blank.")
     if fields.is_null("priority"):
         changes["priority"] = None
     fields.check()
@@ -203,7 +190,7 @@ def start_run(call: Call, row: Row[Any], new: set[str]) -> None:
     }
     entries, assets = _field(call.store, row.benchmark_id, allowed)
     run_id = call.store.next_id("run")
-    contest = matchups.contest(
+    contest = contests.contest(
         call.store.seed, run_id, entries, new, row.response_budget, row.min_responses
     )
     if not contest.matchups:
@@ -251,7 +238,7 @@ def _benchmark(call: Call, fields: Fields) -> str:
 
 def _new_values(call: Call, fields: Fields) -> JsonObject:
     audience_id = fields.optional_text("audienceId") or "global"
-    if audience_service.find(call.store, audience_id) is None:
+    if pools.find(call.store, audience_id) is None:
         fields.wrong("audienceId", f"There is no audience with the id {audience_id}.")
     flags = fields.optional_objects("featureFlags")
     read_flags(flags)
@@ -289,13 +276,13 @@ def _changes(fields: Fields) -> JsonObject:
     if aggregation not in (None, ALL_VOTES, MAJORITY_VOTE):
         fields.wrong("voteAggregation", f"voteAggregation is {ALL_VOTES} or {MAJORITY_VOTE}.")
     values: JsonObject = {
-        "name": fields.optional_text("name"),
+        "name": fields.given_text("name"),
         "response_budget": fields.optional_whole("responseBudget"),
         "min_responses": fields.optional_whole("minResponses"),
         "priority": fields.optional_whole("priority"),
-        "weight": benchmark_service.number(fields, "weight"),
-        "score_shift": benchmark_service.number(fields, "scoreShift"),
-        "score_scale": benchmark_service.positive(fields, "scoreScale"),
+        "weight": fields.optional_number("weight"),
+        "score_shift": fields.optional_number("scoreShift"),
+        "score_scale": fields.positive("scoreScale"),
         "is_hidden": fields.optional_flag("isHidden"),
         "is_excluded": fields.optional_flag("isExcludedFromOverall"),
         "vote_aggregation": aggregation,

@@ -9,13 +9,15 @@ from typing import Any
 
 from sqlalchemy import Row, delete, func, select, update
 
+from rapidata_core.sandbox.api import assets as asset_service
 from rapidata_core.sandbox.api import benchmarks as benchmark_service
-from rapidata_core.sandbox.api import datasets, leaderboards
+from rapidata_core.sandbox.api import leaderboards
 from rapidata_core.sandbox.api.call import Call, Endpoint, Fields, JsonObject
 from rapidata_core.sandbox.clock import rfc3339
 from rapidata_core.sandbox.listing import MAX_PAGE_SIZE, Field, Listing, last
-from rapidata_core.sandbox.problems import invalid, missing
-from rapidata_core.sandbox.store import Store, participants, samples
+from rapidata_core.sandbox.problems import invalid
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import participants, samples
 
 MAX_SUBMITTED = 100
 
@@ -35,11 +37,7 @@ def required(call: Call) -> Row[Any]:
     Raises:
         Problem: There is none.
     """
-    participant_id = call.path["participant_id"]
-    row = find(call.store, participant_id)
-    if row is None:
-        raise missing("Participant", participant_id)
-    return row
+    return call.row(participants, "Participant", "participant_id")
 
 
 def save(store: Store, row: Row[Any], changes: JsonObject) -> None:
@@ -220,9 +218,7 @@ def _warning(store: Store, benchmark_id: str, rows: Sequence[Row[Any]]) -> JsonO
 
 def _changes(call: Call, fields: Fields) -> JsonObject:
     """What a request sets, under the names of the columns; null clears what is not required."""
-    name = fields.optional_text("name")
-    if name is not None and not name.strip():
-        fields.wrong("name", "name must not be blank.")
+    name = fields.given_text("name")
     changes: JsonObject = {} if name is None else {"name": name}
     excluded = fields.optional_flag("votesExcluded")
     if excluded is not None:
@@ -231,9 +227,9 @@ def _changes(call: Call, fields: Fields) -> JsonObject:
         "family": ("family", fields.optional_text("family")),
         "lab": ("lab", fields.optional_text("lab")),
         "proprietaryName": ("proprietary_name", fields.optional_text("proprietaryName")),
-        "licenseType": ("license_type", _one_of(fields, "licenseType", _LICENSES)),
-        "cost": ("cost", benchmark_service.positive(fields, "cost")),
-        "costUnit": ("cost_unit", _one_of(fields, "costUnit", _COST_UNITS)),
+        "licenseType": ("license_type", fields.one_of("licenseType", _LICENSES)),
+        "cost": ("cost", fields.positive("cost")),
+        "costUnit": ("cost_unit", fields.one_of("costUnit", _COST_UNITS)),
         "logo": ("logo", _logo(call, fields)),
     }
     for key, (column, value) in clearable.items():
@@ -246,18 +242,11 @@ def _changes(call: Call, fields: Fields) -> JsonObject:
     return changes
 
 
-def _one_of(fields: Fields, key: str, known: Sequence[str]) -> str | None:
-    value = fields.optional_text(key)
-    if value is not None and value not in known:
-        fields.wrong(key, f"{key} is one of {', '.join(known)}.")
-    return value
-
-
 def _logo(call: Call, fields: Fields) -> str | None:
     asset = fields.optional_object("logo")
     if asset is None:
         return None
-    datasets.check_asset(call.store, fields, "logo", asset)
+    fields.note("logo", asset_service.problems(call.store, asset))
     return str(asset.get("name"))
 
 

@@ -8,15 +8,16 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
+from rapidata_core.sandbox.api import assets as asset_service
 from rapidata_core.sandbox.api import benchmarks as benchmark_service
-from rapidata_core.sandbox.api import datasets
 from rapidata_core.sandbox.api import participants as participant_service
 from rapidata_core.sandbox.api.call import Call, Endpoint, JsonObject
 from rapidata_core.sandbox.clock import rfc3339
 from rapidata_core.sandbox.listing import Field, Listing, last
 from rapidata_core.sandbox.problems import Problem, not_simulated
 from rapidata_core.sandbox.settings import ORGANIZATION_ID, OWNER_MAIL
-from rapidata_core.sandbox.store import Store, samples
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import samples
 
 
 def create_sample(call: Call) -> Any:
@@ -27,7 +28,7 @@ def create_sample(call: Call) -> Any:
     asset = fields.optional_object("asset") or {}
     if identifier and not benchmark_service.has_prompt(call.store, row.benchmark_id, identifier):
         fields.wrong("identifier", f"The benchmark has no prompt with the identifier {identifier}.")
-    datasets.check_asset(call.store, fields, "asset", asset)
+    fields.note("asset", asset_service.problems(call.store, asset))
     if asset.get("_t") == "MultiAssetInput":
         raise not_simulated("asset", "a sample of several files")
     fields.check()
@@ -109,7 +110,7 @@ def _sample(call: Call, row: Row[Any], by_identifier: Mapping[str, Row[Any]]) ->
     return _prompt_details(call, row.identifier, by_identifier) | {
         "_t": "SampleOutput",
         "id": row.id,
-        "asset": datasets.asset_output(call.store, row.asset),
+        "asset": asset_service.shown(call.store, row.asset),
         "createdAt": rfc3339(row.created_at),
         "votesExcluded": False,
         "ownerId": call.account.owner_id,

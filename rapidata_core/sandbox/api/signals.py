@@ -12,8 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, func, literal, select, update
 
-from rapidata_core.sandbox import lifecycle
-from rapidata_core.sandbox.api import audiences as audience_service
+from rapidata_core.sandbox import lifecycle, pools
 from rapidata_core.sandbox.api import definitions, jobs
 from rapidata_core.sandbox.api.call import Call, Endpoint, Fields, JsonObject
 from rapidata_core.sandbox.clock import SECOND, rfc3339
@@ -21,7 +20,8 @@ from rapidata_core.sandbox.lifecycle import Job
 from rapidata_core.sandbox.listing import Field, Listing, page_of
 from rapidata_core.sandbox.problems import Problem, missing
 from rapidata_core.sandbox.settings import ORGANIZATION_ID, OWNER_MAIL
-from rapidata_core.sandbox.store import Store, signal_runs, signals
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import signal_runs, signals
 
 MIN_INTERVAL = 60
 """Seconds between two firings, at least."""
@@ -120,12 +120,12 @@ def list_signals(call: Call) -> Any:
 
 def get_signal(call: Call) -> Any:
     """``GET /signal/{id}``."""
-    return _signal(call, _required(call))
+    return _signal(call, call.row(signals, "Signal", "signal_id"))
 
 
 def update_signal(call: Call) -> None:
     """``PATCH /signal/{id}``: null leaves a field as it is; a new interval counts from now."""
-    signal = _required(call)
+    signal = call.row(signals, "Signal", "signal_id")
     fields = call.fields()
     changes: dict[str, Any] = {}
     if "name" in fields:
@@ -144,24 +144,24 @@ def update_signal(call: Call) -> None:
 
 def pause_signal(call: Call) -> None:
     """``POST /signal/{id}/pause``: the scheduler passes it over; triggers still work."""
-    _change(call.store, _required(call), is_paused=True)
+    _change(call.store, call.row(signals, "Signal", "signal_id"), is_paused=True)
 
 
 def resume_signal(call: Call) -> None:
     """``POST /signal/{id}/resume``: fires again when its schedule says so."""
-    _change(call.store, _required(call), is_paused=False)
+    _change(call.store, call.row(signals, "Signal", "signal_id"), is_paused=False)
 
 
 def delete_signal(call: Call) -> None:
     """``DELETE /signal/{id}``: with its runs; jobs that they made go on."""
-    signal = _required(call)
+    signal = call.row(signals, "Signal", "signal_id")
     call.store.write(delete(signal_runs).where(signal_runs.c.signal_id == signal.id))
     call.store.write(delete(signals).where(signals.c.id == signal.id))
 
 
 def trigger_signal(call: Call) -> Any:
     """``POST /signal/{id}/trigger``: asks for a run; which one that will be, nobody says."""
-    signal = _required(call)
+    signal = call.row(signals, "Signal", "signal_id")
     start = call.now + TRIGGER_DELAY
     _add_run(call.store, signal.id, "Manual", start, status="Requested", due_at=start)
     call.store.wake_at = 0
@@ -170,7 +170,7 @@ def trigger_signal(call: Call) -> Any:
 
 def list_runs(call: Call) -> Any:
     """``GET /signal/{id}/run``."""
-    signal = _required(call)
+    signal = call.row(signals, "Signal", "signal_id")
     _settle(call.store, signal.id, call.now)
     columns = signal_runs.c
     listing = Listing(
@@ -342,14 +342,6 @@ def _find_run(store: Store, run_id: str) -> Row[Any] | None:
     return store.find(signal_runs, id=run_id)
 
 
-def _required(call: Call) -> Row[Any]:
-    signal_id = call.path["signal_id"]
-    row = call.store.find(signals, id=signal_id)
-    if row is None:
-        raise missing("Signal", signal_id)
-    return row
-
-
 def _interval(fields: Fields, *, required: bool) -> int | None:
     interval = fields.optional_whole("intervalSeconds")
     if interval is None and required and "intervalSeconds" not in fields:
@@ -362,7 +354,7 @@ def _interval(fields: Fields, *, required: bool) -> int | None:
 def _check_references(
     store: Store, fields: Fields, audience_id: str, definition_id: str, revision: int | None
 ) -> None:
-    if audience_service.find(store, audience_id) is None:
+    if pools.find(store, audience_id) is None:
         fields.wrong("audienceId", f"There is no audience with the id {audience_id}.")
     if definitions.find_definition(store, definition_id) is None:
         fields.wrong("jobDefinitionId", f"There is no job definition with the id {definition_id}.")

@@ -14,18 +14,18 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from rapidata_core.sandbox import collection, matchups
+from rapidata_core.sandbox import collection, contests
 from rapidata_core.sandbox.api import benchmarks as benchmark_service
 from rapidata_core.sandbox.api import jobs
 from rapidata_core.sandbox.api import leaderboards as leaderboard_service
 from rapidata_core.sandbox.api import participants as participant_service
 from rapidata_core.sandbox.api.call import Call, Endpoint, JsonObject
+from rapidata_core.sandbox.contests import Matchup, Tally, Vote
 from rapidata_core.sandbox.listing import Query, last
-from rapidata_core.sandbox.matchups import Matchup, Tally, Vote
 from rapidata_core.sandbox.problems import invalid
 from rapidata_core.sandbox.questions import Answer, CompareResult
 from rapidata_core.sandbox.ranking import matrix
-from rapidata_core.sandbox.store import leaderboard_runs
+from rapidata_core.sandbox.tables import leaderboard_runs
 
 _FILTER = re.compile(r"([a-z_]+)\[([a-z_]+)\]")
 _PEOPLE = ("country", "language", "gender", "age_bucket", "occupation")
@@ -243,7 +243,7 @@ def _cast(call: Call, run: Row[Any]) -> list[Vote]:
 
     def votes() -> list[Vote]:
         task = jobs.task_of(call.store, found)
-        pairs = map(matchups.from_json, run.matchups)
+        pairs = map(contests.from_json, run.matchups)
         counts = collection.counts_of(task.stops, answered)
         return [
             Vote(matchup, response.person, _share(matchup, response.answer))

@@ -6,7 +6,6 @@ from rapidata_core import (
     AgeFilter,
     AgeGroup,
     AsyncRapidataAudience,
-    AsyncRapidataClient,
     AsyncRapidataFilteredAudience,
     AsyncRapidataUnlistedAudience,
     Box,
@@ -21,19 +20,6 @@ IMAGE = "https://assets.rapidata.ai/email-4o.png"
 PAIR = ["https://assets.rapidata.ai/flux_sign.jpg", "https://assets.rapidata.ai/mj_sign.jpg"]
 TEXTS = [["two and two is four", "two and two is five"], ["a is a", "a is b"], ["up", "down"]]
 LONG = 14 * 24 * 3600
-
-
-@pytest.fixture
-async def client(rapidata_sandbox):
-    async with AsyncRapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    """Lost answers are looked for once and at once."""
-    for home in ("audiences", "waiting"):
-        monkeypatch.setattr(f"rapidata_core._async.{home}.SETTLE_PAUSES", (0.0,))
 
 
 async def add_texts(audience, pairs=TEXTS):

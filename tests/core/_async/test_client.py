@@ -2,19 +2,13 @@
 
 import pytest
 
-from rapidata_core import AsyncRapidataClient, NoShuffleSetting, RapidataResults, errors
+from rapidata_core import NoShuffleSetting, RapidataResults, errors
 
 PAIRS = [
     ["https://assets.rapidata.ai/flux_book.jpg", "https://assets.rapidata.ai/mj_book.jpg"],
     ["https://assets.rapidata.ai/flux_duck.jpg", "https://assets.rapidata.ai/mj_duck.jpg"],
 ]
 PROMPTS = ["A small blue book sitting on a large red book.", "A psychedelic duck"]
-
-
-@pytest.fixture
-async def client(rapidata_sandbox):
-    async with AsyncRapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
 
 
 async def test_a_comparison(client, rapidata_sandbox, capfd):

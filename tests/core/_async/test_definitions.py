@@ -16,12 +16,6 @@ IMAGES = [f"https://assets.rapidata.ai/{number}.jpg" for number in range(12)]
 COMMON = {"name": "Findable", "instruction": "What is it?"}
 
 
-@pytest.fixture
-async def client(rapidata_sandbox):
-    async with AsyncRapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
-
-
 async def small(client, **changes):
     fields = {**COMMON, "answer_options": ["a", "b"], "datapoints": ["x", "y"], "data_type": "text"}
     return await client.job.create_classification_job_definition(**{**fields, **changes})
@@ -202,7 +196,10 @@ async def test_preview_and_deletion(client, rapidata_sandbox, monkeypatch):
 
 
 @pytest.mark.parametrize("phase", ["before", "after_commit"])
-async def test_a_lost_answer_makes_no_second_definition(client, rapidata_sandbox, phase):
+async def test_a_lost_answer_makes_no_second_definition(
+    client, rapidata_sandbox, monkeypatch, phase
+):
+    monkeypatch.setattr("rapidata_core._async.define.SETTLE_PAUSES", (0.0,))
     rapidata_sandbox.faults(
         [{"method": "POST", "path": "/job/definition", "phase": phase, "action": "drop"}]
     )
@@ -227,7 +224,7 @@ async def test_a_lost_revision_is_found(client, rapidata_sandbox):
 async def test_waiting_for_a_revision_ends(rapidata_sandbox):
     async with AsyncRapidataClient(retry=RetryPolicy(attempts=1)) as client:
         definition = await small(client)
-        with pytest.raises(errors.WaitTimeoutError, match="still Pending"):
+        with pytest.raises(errors.WaitTimeoutError, match="preparing revision 1"):
             await definition.wait_until_ready(timeout=0)
         rapidata_sandbox.advance(10)
         assert await definition.wait_until_ready(timeout=0) is definition

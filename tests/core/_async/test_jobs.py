@@ -3,7 +3,6 @@
 import pytest
 
 from rapidata_core import (
-    AsyncRapidataClient,
     LocateMaxPoints,
     NoShuffle,
     errors,
@@ -11,19 +10,6 @@ from rapidata_core import (
 )
 
 LONG = 14 * 24 * 3600
-
-
-@pytest.fixture
-async def client(rapidata_sandbox):
-    async with AsyncRapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    """Lost answers are looked for once and at once."""
-    for home in ("submit", "waiting"):
-        monkeypatch.setattr(f"rapidata_core._async.{home}.SETTLE_PAUSES", (0.0,))
 
 
 async def text_definition(client, name="Texts", pairs=1, **more):

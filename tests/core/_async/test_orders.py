@@ -4,16 +4,10 @@ import warnings
 
 import pytest
 
-from rapidata_core import AsyncRapidataClient, errors
+from rapidata_core import errors
 
 IMAGES = ["https://assets.rapidata.ai/cat1.jpg", "https://assets.rapidata.ai/dog1.jpg"]
 pytestmark = pytest.mark.filterwarnings("ignore:client.order:DeprecationWarning")
-
-
-@pytest.fixture
-async def client(rapidata_sandbox):
-    async with AsyncRapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
 
 
 async def order_of(client, **more):

@@ -11,22 +11,6 @@ HOUR = 3600
 
 
 @pytest.fixture
-async def client(rapidata_sandbox):
-    async with AsyncRapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
-
-
-@pytest.fixture
-def hurry(rapidata_sandbox, monkeypatch):
-    """Nobody waits in a test: each pause lets the clock jump."""
-
-    async def skip(seconds):
-        rapidata_sandbox.advance(seconds)
-
-    monkeypatch.setattr("rapidata_core._async.waiting.async_sleep", skip)
-
-
-@pytest.fixture
 async def definition(client):
     return await client.job.create_compare_job_definition(
         name="Which one", instruction="Which?", datapoints=[["a", "b"]], data_type="text"
@@ -310,7 +294,7 @@ async def test_everything_that_is_wrong_is_said_at_once(client, rapidata_sandbox
     before = len(rapidata_sandbox.requests())
     with pytest.raises(errors.ValidationError) as caught:
         await client.signals.create_signal(" ", "", "", 0.01, revision_number=0)
-    wrong = [problem.split()[0] for problem in caught.value.problems]
+    wrong = [problem.split(":")[0] for problem in caught.value.problems]
     assert wrong == ["name", "audience", "job_definition", "interval_hours", "revision_number"]
     for hours in (float("nan"), float("inf"), -1, True, "1"):
         with pytest.raises(errors.ValidationError, match="interval_hours"):

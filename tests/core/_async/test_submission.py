@@ -13,7 +13,7 @@ POST_JOB = {"method": "POST", "path": "/job$"}
 
 @pytest.fixture
 async def client(rapidata_sandbox, monkeypatch):
-    monkeypatch.setattr("rapidata_core._async.submit.SETTLE_PAUSES", (0.05, 0.1))
+    monkeypatch.setattr("rapidata_core._async.waiting.SETTLE_PAUSES", (0.05, 0.1))
     async with AsyncRapidataClient(environment=rapidata_sandbox.url) as client:
         yield client
 
@@ -28,6 +28,13 @@ async def test_the_same_key_pays_once(client, rapidata_sandbox):
     assert (first.adopted, second.adopted) == (False, True)
     assert first.job_id == second.job_id
     assert first.estimated_cost == second.estimated_cost > 0
+    rapidata_sandbox.assert_paid_jobs(1)
+
+
+async def test_an_audience_of_ones_own_people(client, rapidata_sandbox):
+    audience = await client.audience.create_unlisted_audience(name="Colleagues")
+    submission = await client.submit(SPEC, audience, key="k")
+    assert submission.audience_id == audience.id
     rapidata_sandbox.assert_paid_jobs(1)
 
 
@@ -156,7 +163,7 @@ async def test_a_platform_that_ignores_the_filter_is_not_paid(scripted):
 
 async def test_a_lost_answer_in_a_race_leaves_one_job(scripted, monkeypatch):
     """Ours was created and its answer lost, while another runner's job is older: ours goes."""
-    monkeypatch.setattr("rapidata_core._async.submit.SETTLE_PAUSES", (0.01,))
+    monkeypatch.setattr("rapidata_core._async.waiting.SETTLE_PAUSES", (0.01,))
     name = identify(SPEC, "global", "k", "").name("n")
     older = {**JOB, "jobId": "older", "name": name, "createdAt": "2026-01-01T00:00:00Z"}
     ours = {**JOB, "jobId": "ours", "name": name, "createdAt": "2026-01-01T00:00:01Z"}

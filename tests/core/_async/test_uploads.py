@@ -26,12 +26,6 @@ ASSET_FAILED = "One or more required assets failed to upload"
 
 
 @pytest.fixture
-async def client(rapidata_sandbox):
-    async with AsyncRapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
-
-
-@pytest.fixture
 def images(tmp_path):
     """Makes files and returns their paths."""
 
@@ -338,7 +332,8 @@ DATAPOINT = {"method": "POST", "path": ".*/datapoint"}
         ],
     ],
 )
-async def test_a_lost_answer_makes_no_second_datapoint(client, rapidata_sandbox, lost):
+async def test_a_lost_answer_makes_no_second_datapoint(client, rapidata_sandbox, monkeypatch, lost):
+    monkeypatch.setattr("rapidata_core._async.upload.SETTLE_PAUSES", (0.0,))
     rapidata_sandbox.faults([{**DATAPOINT, **fault} for fault in lost])
     definition = await client.job.create_job_definition(job(TEXTS, data_type="text"))
     found = await there(rapidata_sandbox, client, await definition.dataset_id)

@@ -3,19 +3,13 @@
 
 import pytest
 
-from rapidata_core import RapidataClient, NoShuffleSetting, RapidataResults, errors
+from rapidata_core import NoShuffleSetting, RapidataResults, errors
 
 PAIRS = [
     ["https://assets.rapidata.ai/flux_book.jpg", "https://assets.rapidata.ai/mj_book.jpg"],
     ["https://assets.rapidata.ai/flux_duck.jpg", "https://assets.rapidata.ai/mj_duck.jpg"],
 ]
 PROMPTS = ["A small blue book sitting on a large red book.", "A psychedelic duck"]
-
-
-@pytest.fixture
-def client(rapidata_sandbox):
-    with RapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
 
 
 def test_a_comparison(client, rapidata_sandbox, capfd):

@@ -17,12 +17,6 @@ IMAGES = [f"https://assets.rapidata.ai/{number}.jpg" for number in range(12)]
 COMMON = {"name": "Findable", "instruction": "What is it?"}
 
 
-@pytest.fixture
-def client(rapidata_sandbox):
-    with RapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
-
-
 def small(client, **changes):
     fields = {**COMMON, "answer_options": ["a", "b"], "datapoints": ["x", "y"], "data_type": "text"}
     return client.job.create_classification_job_definition(**{**fields, **changes})
@@ -203,7 +197,10 @@ def test_preview_and_deletion(client, rapidata_sandbox, monkeypatch):
 
 
 @pytest.mark.parametrize("phase", ["before", "after_commit"])
-def test_a_lost_answer_makes_no_second_definition(client, rapidata_sandbox, phase):
+def test_a_lost_answer_makes_no_second_definition(
+    client, rapidata_sandbox, monkeypatch, phase
+):
+    monkeypatch.setattr("rapidata_core._sync.define.SETTLE_PAUSES", (0.0,))
     rapidata_sandbox.faults(
         [{"method": "POST", "path": "/job/definition", "phase": phase, "action": "drop"}]
     )
@@ -228,7 +225,7 @@ def test_a_lost_revision_is_found(client, rapidata_sandbox):
 def test_waiting_for_a_revision_ends(rapidata_sandbox):
     with RapidataClient(retry=RetryPolicy(attempts=1)) as client:
         definition = small(client)
-        with pytest.raises(errors.WaitTimeoutError, match="still Pending"):
+        with pytest.raises(errors.WaitTimeoutError, match="preparing revision 1"):
             definition.wait_until_ready(timeout=0)
         rapidata_sandbox.advance(10)
         assert definition.wait_until_ready(timeout=0) is definition

@@ -4,7 +4,6 @@
 import pytest
 
 from rapidata_core import (
-    RapidataClient,
     LocateMaxPoints,
     NoShuffle,
     errors,
@@ -12,19 +11,6 @@ from rapidata_core import (
 )
 
 LONG = 14 * 24 * 3600
-
-
-@pytest.fixture
-def client(rapidata_sandbox):
-    with RapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    """Lost answers are looked for once and at once."""
-    for home in ("submit", "waiting"):
-        monkeypatch.setattr(f"rapidata_core._sync.{home}.SETTLE_PAUSES", (0.0,))
 
 
 def text_definition(client, name="Texts", pairs=1, **more):

@@ -5,16 +5,10 @@ import warnings
 
 import pytest
 
-from rapidata_core import RapidataClient, errors
+from rapidata_core import errors
 
 IMAGES = ["https://assets.rapidata.ai/cat1.jpg", "https://assets.rapidata.ai/dog1.jpg"]
 pytestmark = pytest.mark.filterwarnings("ignore:client.order:DeprecationWarning")
-
-
-@pytest.fixture
-def client(rapidata_sandbox):
-    with RapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
 
 
 def order_of(client, **more):

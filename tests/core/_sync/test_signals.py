@@ -12,22 +12,6 @@ HOUR = 3600
 
 
 @pytest.fixture
-def client(rapidata_sandbox):
-    with RapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
-
-
-@pytest.fixture
-def hurry(rapidata_sandbox, monkeypatch):
-    """Nobody waits in a test: each pause lets the clock jump."""
-
-    def skip(seconds):
-        rapidata_sandbox.advance(seconds)
-
-    monkeypatch.setattr("rapidata_core._sync.waiting.sleep", skip)
-
-
-@pytest.fixture
 def definition(client):
     return client.job.create_compare_job_definition(
         name="Which one", instruction="Which?", datapoints=[["a", "b"]], data_type="text"
@@ -311,7 +295,7 @@ def test_everything_that_is_wrong_is_said_at_once(client, rapidata_sandbox, sign
     before = len(rapidata_sandbox.requests())
     with pytest.raises(errors.ValidationError) as caught:
         client.signals.create_signal(" ", "", "", 0.01, revision_number=0)
-    wrong = [problem.split()[0] for problem in caught.value.problems]
+    wrong = [problem.split(":")[0] for problem in caught.value.problems]
     assert wrong == ["name", "audience", "job_definition", "interval_hours", "revision_number"]
     for hours in (float("nan"), float("inf"), -1, True, "1"):
         with pytest.raises(errors.ValidationError, match="interval_hours"):

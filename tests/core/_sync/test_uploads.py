@@ -27,12 +27,6 @@ ASSET_FAILED = "One or more required assets failed to upload"
 
 
 @pytest.fixture
-def client(rapidata_sandbox):
-    with RapidataClient(environment=rapidata_sandbox.url) as client:
-        yield client
-
-
-@pytest.fixture
 def images(tmp_path):
     """Makes files and returns their paths."""
 
@@ -339,7 +333,8 @@ DATAPOINT = {"method": "POST", "path": ".*/datapoint"}
         ],
     ],
 )
-def test_a_lost_answer_makes_no_second_datapoint(client, rapidata_sandbox, lost):
+def test_a_lost_answer_makes_no_second_datapoint(client, rapidata_sandbox, monkeypatch, lost):
+    monkeypatch.setattr("rapidata_core._sync.upload.SETTLE_PAUSES", (0.0,))
     rapidata_sandbox.faults([{**DATAPOINT, **fault} for fault in lost])
     definition = client.job.create_job_definition(job(TEXTS, data_type="text"))
     found = there(rapidata_sandbox, client, definition.dataset_id)

@@ -18,7 +18,7 @@ def encode(value: Any) -> bytes:
     return _ENCODER.encode(value).encode("utf-8", "backslashreplace")
 
 
-def answer(value: Any) -> Response:
+def reply(value: Any) -> Response:
     """200 with JSON, or 204 for ``None``; a response stays what it is."""
     if isinstance(value, Response):
         return value
@@ -27,7 +27,7 @@ def answer(value: Any) -> Response:
     return Response(encode(value), media_type="application/json")
 
 
-def problem_answer(problem: Problem, trace_id: str) -> Response:
+def problem_reply(problem: Problem, trace_id: str) -> Response:
     """An error."""
     headers = {"x-trace-id": trace_id}
     if problem.status == 401:

@@ -15,7 +15,8 @@ from typing import Any
 from rapidata_core.sandbox.crowd import Labeler, draw
 from rapidata_core.sandbox.qualification import Truths
 from rapidata_core.sandbox.ranking import START_SCORE, bradley_terry
-from rapidata_core.sandbox.store import Store, leaderboard_runs
+from rapidata_core.sandbox.store import Store
+from rapidata_core.sandbox.tables import leaderboard_runs
 
 ALL_VOTES, MAJORITY_VOTE = "AllVotes", "MajorityVote"
 
