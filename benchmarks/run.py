@@ -81,6 +81,8 @@ class Place:
         home.mkdir()
         # The vendor's SDK looks for its newest version; there is nobody behind this port.
         environ = os.environ | self.sandbox.environ | {"HOME": str(home)}
+        # As users have it, though it finds nothing.
+        environ |= {"RAPIDATA_cacheToDisk": "true"}
         environ |= {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
         environ |= {"PYTHONPATH": str(Path(__file__).parent), "RAPIDATA_DISABLE_OTLP": "1"}
         python = ROOT / environment / "bin" / "python"

@@ -246,6 +246,10 @@ def _usable_file(path: Path) -> Path:
     return path.expanduser()
 
 
+def _usual_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rapidata" / "upload_cache"
+
+
 Flag = Annotated[bool, BeforeValidator(_truth)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -309,7 +313,7 @@ class UploadOptions(Options):
     cacheToDisk: Flag = True  # noqa: N815
     cacheTimeout: Annotated[float, Field(ge=0)] = 1.0  # noqa: N815
     cacheLocation: Annotated[Path, AfterValidator(Path.expanduser)] = Field(  # noqa: N815
-        default=Path("~/.cache/rapidata/upload_cache"), validate_default=True, frozen=True
+        default_factory=_usual_cache, validate_default=True, frozen=True
     )
     cacheShards: Annotated[int, Field(ge=1)] = Field(default=128, frozen=True)  # noqa: N815
     batchSize: Annotated[int, Field(ge=100, le=5000)] = 1000  # noqa: N815

@@ -70,15 +70,6 @@ class FileState:
         return time.time() - max(self.mtime_ns, self.ctime_ns) / 1e9 > _TICK_SECONDS
 
 
-def location() -> Path:
-    """Where the cache is: in ``RAPIDATA_cacheLocation``, else in the user's cache folder."""
-    folder = os.environ.get("RAPIDATA_cacheLocation")  # noqa: SIM112 - as documented
-    if folder:
-        return Path(folder).expanduser() / "uploads.sqlite"
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(caches).expanduser() / "rapidata" / "uploads.sqlite"
-
-
 class UploadCache:
     """The file, from any thread.
 
@@ -87,14 +78,14 @@ class UploadCache:
     upload them.
     """
 
-    def __init__(self, path: Path, timeout: float = 1.0) -> None:
+    def __init__(self, folder: Path, timeout: float = 1.0) -> None:
         """Remember where it is; nothing is opened yet.
 
         Args:
-            path: The file; it and its folder are made when something is first stored.
+            folder: Where the file is; both are made when something is first stored.
             timeout: Seconds to wait while another process writes.
         """
-        self._path = path
+        self._path = folder / "uploads.sqlite"
         self._timeout = timeout
         self._lock = threading.Lock()
         self._reader: sqlite3.Connection | None = None

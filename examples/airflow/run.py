@@ -196,6 +196,7 @@ def settings(home: Path, port: int, output: Path) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW_CONN_RAPIDATA_DEFAULT": json.dumps(connection),
         "RAPIDATA_RESULTS": str(output),
+        "RAPIDATA_cacheLocation": str(home / "uploads"),
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),

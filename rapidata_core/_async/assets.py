@@ -27,7 +27,7 @@ from rapidata_core.policy.uploads import (
     scope_of,
     url_key,
 )
-from rapidata_core.upload_cache import URL_SECONDS, FileState, UploadCache, location
+from rapidata_core.upload_cache import URL_SECONDS, FileState, UploadCache
 
 _log = logging.getLogger("rapidata_core.upload")
 _FIRST_PAUSE = 0.1
@@ -96,7 +96,11 @@ class AsyncAssets:
         self._flights = transport.flights
         self._compression = options.compression
         self._scope = scope_of(transport.settings, self._compression)
-        self._cache = UploadCache(location(), options.cacheTimeout) if options.cacheToDisk else None
+        self._cache = (
+            UploadCache(options.cacheLocation, options.cacheTimeout)
+            if options.cacheToDisk
+            else None
+        )
         self._batch_size = options.batchSize
         self._longest_pause = options.batchPollInterval
         # Batches that are under way, with their URLs, and ids of those that ended.

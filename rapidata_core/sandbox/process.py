@@ -109,6 +109,8 @@ class Sandbox:
             "RAPIDATA_CLIENT_ID": self.client_id,
             "RAPIDATA_CLIENT_SECRET": self.client_secret,
             "SANDBOX_URL": self.url,
+            # Nothing that it is given is worth remembering after it is gone.
+            "RAPIDATA_cacheToDisk": "false",
         }
         if self.ca_file is not None:
             # The SDK's telemetry would try to reach the real platform's collector.

@@ -26,14 +26,10 @@ def _rapidata_sandbox_process() -> Iterator[Sandbox]:  # pyright: ignore[reportU
 
 @pytest.fixture
 def rapidata_sandbox(
-    _rapidata_sandbox_process: Sandbox,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path_factory: pytest.TempPathFactory,
+    _rapidata_sandbox_process: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> Sandbox:
     """A Rapidata sandbox, empty at the start of each test, with the environment pointing to it."""
     _rapidata_sandbox_process.reset()
-    # What one test uploads is new to the next, and nothing is left in the user's home.
-    monkeypatch.setenv("RAPIDATA_cacheLocation", str(tmp_path_factory.mktemp("uploads")))
     for name, value in _rapidata_sandbox_process.environ.items():
         monkeypatch.setenv(name, value)
     return _rapidata_sandbox_process

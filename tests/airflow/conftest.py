@@ -30,6 +30,7 @@ for _name in [name for name in os.environ if name.startswith(("AIRFLOW_", "RAPID
     if _name != "RAPIDATA_DISABLE_OTLP":
         del os.environ[_name]
 os.environ |= {
+    "HOME": _HOME,
     "AIRFLOW_HOME": _HOME,
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "True",

@@ -139,7 +139,8 @@ def config():
     rapidata_core.logger.setLevel(logging.NOTSET)
 
 
-def test_the_documented_defaults(config):
+def test_the_documented_defaults(config, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert config.upload.model_dump() == {
         "maxWorkers": 25,
         "maxRetries": 3,
@@ -176,6 +177,11 @@ def test_variables_come_before_defaults_and_code_before_variables(config, monkey
     assert config.logging.log_file is None
     config.upload.maxWorkers = 9
     assert config.upload.maxWorkers == 9
+
+
+def test_where_uploads_are_remembered(config, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert str(config.upload.cacheLocation) == "/caches/rapidata/upload_cache"
 
 
 def test_the_older_name_of_context_shortening(config):

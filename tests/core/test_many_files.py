@@ -26,7 +26,8 @@ print(definition.estimated_cost.datapoint_count)
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
 def test_two_thousand_files_need_few_open_ones(tmp_path):
     with Sandbox.start() as sandbox:
-        variables = {**os.environ, **sandbox.environ, "RAPIDATA_cacheLocation": str(tmp_path)}
+        variables = {**os.environ, **sandbox.environ}
+        variables |= {"RAPIDATA_cacheToDisk": "true", "RAPIDATA_cacheLocation": str(tmp_path)}
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, str(tmp_path)],
             env=variables,

@@ -11,12 +11,12 @@ import pytest
 from rapidata_core import upload_cache
 from rapidata_core.config import CompressionConfig, Settings
 from rapidata_core.policy.uploads import file_key, scope_of, url_key
-from rapidata_core.upload_cache import FileState, UploadCache, location
+from rapidata_core.upload_cache import FileState, UploadCache
 
 
 @pytest.fixture
 def cache(tmp_path):
-    return UploadCache(tmp_path / "folder" / "uploads.sqlite")
+    return UploadCache(tmp_path / "folder")
 
 
 def mode(path):
@@ -78,9 +78,9 @@ def test_processes_share_it(cache, tmp_path):
         "cache = UploadCache(Path(sys.argv[1]), 20)\n"
         "for number in range(20): cache.remember({f'{sys.argv[2]} {number}': 'x'})"
     )
-    file = tmp_path / "folder" / "uploads.sqlite"
+    folder = str(tmp_path / "folder")
     runs = [
-        subprocess.Popen([sys.executable, "-c", program, str(file), name], stderr=subprocess.PIPE)
+        subprocess.Popen([sys.executable, "-c", program, folder, name], stderr=subprocess.PIPE)
         for name in ("a", "b", "c")
     ]
     assert [run.communicate(timeout=60)[1] for run in runs] == [b""] * 3
@@ -100,17 +100,6 @@ def test_a_cache_that_cannot_be_used_is_mentioned_once(cache, tmp_path, caplog, 
         cache.remember({"b": "B"})
     [record] = caplog.records
     assert "files may be uploaded again" in record.message
-
-
-def test_where_it_is(monkeypatch):
-    monkeypatch.delenv("RAPIDATA_cacheLocation", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", "/home/ann")
-    assert str(location()) == "/home/ann/.cache/rapidata/uploads.sqlite"
-    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    assert str(location()) == "/caches/rapidata/uploads.sqlite"
-    monkeypatch.setenv("RAPIDATA_cacheLocation", "~/here")
-    assert str(location()) == "/home/ann/here/uploads.sqlite"
 
 
 def test_what_makes_an_upload_another_one():

@@ -19,10 +19,20 @@ from rapidata_core import (
 from rapidata_core._async.upload import upload_asset, upload_assets
 from rapidata_core.policy.retry import RetryPolicy
 from rapidata_core.policy.uploads import file_key, scope_of, url_key
-from rapidata_core.upload_cache import UploadCache, location
+from rapidata_core.upload_cache import UploadCache
 
 URLS = [f"https://assets.rapidata.ai/{number}.jpg" for number in range(4)]
 ASSET_FAILED = "One or more required assets failed to upload"
+
+
+@pytest.fixture(autouse=True)
+def _remembered(rapidata_sandbox, monkeypatch):
+    # In the home that the test has; by default a sandbox's uploads are remembered nowhere.
+    monkeypatch.setenv("RAPIDATA_cacheToDisk", "true")
+
+
+def remembered():
+    return UploadCache(rapidata_config.upload.cacheLocation)
 
 
 @pytest.fixture
@@ -137,7 +147,7 @@ async def test_without_the_cache_everything_is_uploaded(client, rapidata_sandbox
     for _ in range(2):
         await client.job.create_job_definition(job(paths))
     assert len(uploads(rapidata_sandbox)) == 2
-    assert not location().exists()
+    assert not rapidata_config.upload.cacheLocation.exists()
 
 
 async def test_compression_goes_along(client, rapidata_sandbox, images):
@@ -190,14 +200,14 @@ async def test_what_the_platform_forgot_is_uploaded_again(client, rapidata_sandb
     scope = scope_of(settings, None)
     digest = hashlib.sha256(b"one").hexdigest()
     old = {file_key(scope, digest, path): "forgotten.jpg", url_key(scope, URLS[0]): "gone.jpg"}
-    UploadCache(location()).remember(old)
+    remembered().remember(old)
     await client.job.create_job_definition(job([path, URLS[0], path, URLS[0]]))
     sent = datapoints(rapidata_sandbox)
     assert sent[0] == sent[2] == stored_name(path)
     assert sent[1] == sent[3]
     assert len(asked(rapidata_sandbox, "POST", "/asset/file")) == 1
     assert len(asked(rapidata_sandbox, "POST", "/asset/url")) == 1
-    assert set(UploadCache(location()).names(old).values()) == {sent[0], sent[1]}
+    assert set(remembered().names(old).values()) == {sent[0], sent[1]}
 
 
 async def test_a_definition_is_made_of_what_succeeded(client, rapidata_sandbox, images):
