@@ -87,7 +87,8 @@ async def submit(
     # Before anything is uploaded: there is such an audience.
     await (audiences.get_unlisted if is_unlisted(audience_id) else audiences.get)(audience_id)
     name = identity.name(spec.name)
-    definition_id = await _definition_of(transport, identity)
+    least = len(spec.points()) * (1 - failure_tolerance)
+    definition_id = await _definition_of(transport, identity, least)
     if definition_id is None:
         definition_id = await define(
             transport, spec, name, failure_tolerance=failure_tolerance, incomplete=False
@@ -248,14 +249,22 @@ async def _existing(transport: AsyncTransport, identity: Identity) -> JobListIte
     return existing
 
 
-async def _definition_of(transport: AsyncTransport, identity: Identity) -> str | None:
-    """A definition that an earlier attempt left behind, if it asks the same."""
-    ending = [("name[ends_with]", identity.name_ending)]
-    definitions = await AsyncDefinitionApi(transport).list(ending, size=100)
+async def _definition_of(
+    transport: AsyncTransport, identity: Identity, least: float
+) -> str | None:
+    """A definition that an earlier attempt left behind, if it asks the same.
+
+    It has to ask about as many datapoints as now: that attempt may have tolerated more failures.
+    """
+    api = AsyncDefinitionApi(transport)
+    definitions = await api.list([("name[ends_with]", identity.name_ending)], size=100)
     check_listing((definition.name for definition in definitions), identity)
-    same = (d for d in definitions if fingerprint_in(d.name) == identity.fingerprint)
-    found = next(same, None)
-    return found.definition_id if found else None
+    for definition in definitions:
+        if fingerprint_in(definition.name) != identity.fingerprint:
+            continue
+        if (await price(api.cost, definition.definition_id)).datapoint_count >= least:
+            return definition.definition_id
+    return None
 
 
 async def _settled(

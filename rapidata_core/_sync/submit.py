@@ -88,7 +88,8 @@ def submit(
     # Before anything is uploaded: there is such an audience.
     (audiences.get_unlisted if is_unlisted(audience_id) else audiences.get)(audience_id)
     name = identity.name(spec.name)
-    definition_id = _definition_of(transport, identity)
+    least = len(spec.points()) * (1 - failure_tolerance)
+    definition_id = _definition_of(transport, identity, least)
     if definition_id is None:
         definition_id = define(
             transport, spec, name, failure_tolerance=failure_tolerance, incomplete=False
@@ -249,14 +250,22 @@ def _existing(transport: Transport, identity: Identity) -> JobListItem | None:
     return existing
 
 
-def _definition_of(transport: Transport, identity: Identity) -> str | None:
-    """A definition that an earlier attempt left behind, if it asks the same."""
-    ending = [("name[ends_with]", identity.name_ending)]
-    definitions = DefinitionApi(transport).list(ending, size=100)
+def _definition_of(
+    transport: Transport, identity: Identity, least: float
+) -> str | None:
+    """A definition that an earlier attempt left behind, if it asks the same.
+
+    It has to ask about as many datapoints as now: that attempt may have tolerated more failures.
+    """
+    api = DefinitionApi(transport)
+    definitions = api.list([("name[ends_with]", identity.name_ending)], size=100)
     check_listing((definition.name for definition in definitions), identity)
-    same = (d for d in definitions if fingerprint_in(d.name) == identity.fingerprint)
-    found = next(same, None)
-    return found.definition_id if found else None
+    for definition in definitions:
+        if fingerprint_in(definition.name) != identity.fingerprint:
+            continue
+        if (price(api.cost, definition.definition_id)).datapoint_count >= least:
+            return definition.definition_id
+    return None
 
 
 def _settled(

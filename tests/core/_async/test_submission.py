@@ -31,6 +31,29 @@ async def test_the_same_key_pays_once(client, rapidata_sandbox):
     rapidata_sandbox.assert_paid_jobs(1)
 
 
+async def test_what_a_tolerant_attempt_left_behind_is_not_enough_for_a_strict_one(
+    client, rapidata_sandbox
+):
+    gone = "https://404.status.invalid/x.jpg"
+    spec = CompareJob(
+        name="n",
+        instruction="Which?",
+        datapoints=[["https://a.example/1.jpg", "https://a.example/2.jpg"], [gone, gone + "?2"]],
+    )
+    rapidata_sandbox.faults(
+        [{**POST_JOB, "nth": 1, "phase": "before", "action": "status", "status": 400}]
+    )
+    with pytest.raises(errors.ValidationError):
+        await client.submit(spec, "global", key="k", failure_tolerance=0.5)
+    with pytest.raises(errors.FailedUploadException):
+        await client.submit(spec, "global", key="k")
+    rapidata_sandbox.assert_paid_jobs(0)
+    paid = await client.submit(spec, "global", key="k", failure_tolerance=0.5)
+    assert len([p for p in paths(rapidata_sandbox) if p == "/job/definition"]) == 1
+    rapidata_sandbox.assert_paid_jobs(1)
+    assert not paid.adopted
+
+
 async def test_an_audience_of_ones_own_people(client, rapidata_sandbox):
     audience = await client.audience.create_unlisted_audience(name="Colleagues")
     submission = await client.submit(SPEC, audience, key="k")
