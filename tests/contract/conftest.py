@@ -56,6 +56,8 @@ def sandbox(platform, monkeypatch):
     platform.reset()
     for name, value in platform.environ.items():
         monkeypatch.setenv(name, value)
+    # The SDK remembers in its process what it has uploaded; so do we, in the home that is ours.
+    monkeypatch.setenv("RAPIDATA_cacheToDisk", "true")
     # The SDK asks a code host for its newest version; there is nobody behind this port.
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
