@@ -249,9 +249,7 @@ async def _existing(transport: AsyncTransport, identity: Identity) -> JobListIte
     return existing
 
 
-async def _definition_of(
-    transport: AsyncTransport, identity: Identity, least: float
-) -> str | None:
+async def _definition_of(transport: AsyncTransport, identity: Identity, least: float) -> str | None:
     """A definition that an earlier attempt left behind, if it asks the same.
 
     It has to ask about as many datapoints as now: that attempt may have tolerated more failures.

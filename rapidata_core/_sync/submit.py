@@ -250,9 +250,7 @@ def _existing(transport: Transport, identity: Identity) -> JobListItem | None:
     return existing
 
 
-def _definition_of(
-    transport: Transport, identity: Identity, least: float
-) -> str | None:
+def _definition_of(transport: Transport, identity: Identity, least: float) -> str | None:
     """A definition that an earlier attempt left behind, if it asks the same.
 
     It has to ask about as many datapoints as now: that attempt may have tolerated more failures.
