@@ -32,8 +32,13 @@ def _hermetic(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("CLIENT_ID", "CLIENT_SECRET", "ENVIRONMENT", "TOKEN_FILE", "NAMESPACE"):
         monkeypatch.delenv(f"RAPIDATA_{name}", raising=False)
+    _forget_configuration()
     yield
-    # The next test gets the configuration that its own variables and its own home say.
+    _forget_configuration()
+
+
+def _forget_configuration():
+    """Have it read anew: a test's variables and home are its own, and imports come before both."""
     config = sys.modules.get("rapidata_core.config")
     if config is not None:
         vars(config.rapidata_config).clear()

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from rapidata_core.config import rapidata_config
 from rapidata_core.sandbox.process import Sandbox
 from rapidata_dagster import RapidataResource
 
@@ -28,6 +29,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
+    # Imports may have read it with the user's own home.
+    vars(rapidata_config).clear()
     return home
 
 
