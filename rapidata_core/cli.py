@@ -87,6 +87,7 @@ def _add_sandbox_options(parser: argparse.ArgumentParser) -> None:
         metavar="MS",
         help="milliseconds that every answer of the platform takes longer",
     )
+    add("--faults", type=Path, metavar="FILE", help="what goes wrong, as a JSON list of faults")
 
 
 def _speed(text: str) -> float:
@@ -156,6 +157,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         speed=options.speed,
         start=options.clock_start,
         latency=options.latency,
+        faults=options.faults,
     )
 
 

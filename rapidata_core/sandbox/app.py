@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from urllib.parse import parse_qsl
@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from rapidata_core.sandbox import pages
+from rapidata_core.sandbox import misfortunes, pages
 from rapidata_core.sandbox.api import (
     assets,
     audiences,
@@ -33,10 +33,10 @@ from rapidata_core.sandbox.api import (
     signals,
     standings,
 )
-from rapidata_core.sandbox.api.call import Call, Upload
+from rapidata_core.sandbox.api.call import Call, JsonObject, Upload
 from rapidata_core.sandbox.api.control import Control
 from rapidata_core.sandbox.clock import SECOND
-from rapidata_core.sandbox.faults import FaultPlan
+from rapidata_core.sandbox.faults import Fault, FaultPlan
 from rapidata_core.sandbox.gateway import Gateway, Request
 from rapidata_core.sandbox.journal import Journal
 from rapidata_core.sandbox.problems import Problem, plain
@@ -67,7 +67,13 @@ _ENDPOINTS = (
 )
 
 
-def create_app(store: Store, latency: float = 0.0) -> ASGIApp:
+def create_app(
+    store: Store,
+    latency: float = 0.0,
+    faults: Sequence[JsonObject] = (),
+    *,
+    may_kill: bool = False,
+) -> ASGIApp:
     """The platform on a store.
 
     Handlers are plain functions that are called on the event loop, one at a time and without
@@ -76,22 +82,31 @@ def create_app(store: Store, latency: float = 0.0) -> ASGIApp:
     Args:
         store: What it remembers.
         latency: Seconds that every answer of the platform's API takes longer.
+        faults: What goes wrong from the beginning.
+        may_kill: Whether faults may kill processes of this machine.
+
+    Raises:
+        Problem: A fault is malformed.
     """
     with store.transaction():
         if store.is_empty():
             audiences.add_given_audiences(store)
-    faults, journal = FaultPlan(), Journal()
-    routes = Routes((*_ENDPOINTS, *Control(faults, journal).endpoints()))
-    platform = _Platform(store, Account.of(store.seed))
-    return Gateway(routes, platform.answer, lambda: store.clock, faults, journal, latency)
+    plan, journal = FaultPlan(store.seed, may_kill=may_kill), Journal()
+    plan.plan(list(faults), store.clock.now())
+    routes = Routes((*_ENDPOINTS, *Control(plan, journal).endpoints()))
+    platform = _Platform(store, Account.of(store.seed), plan)
+    return Gateway(
+        routes, platform.answer, platform.befall, lambda: store.clock, plan, journal, latency
+    )
 
 
 class _Platform:
     """Runs handlers, and turns what they return or raise into responses."""
 
-    def __init__(self, store: Store, account: Account) -> None:
+    def __init__(self, store: Store, account: Account, faults: FaultPlan) -> None:
         self._store = store
         self._account = account
+        self._faults = faults
         self._numbers = itertools.count(1)
 
     async def answer(self, request: Request) -> Response:
@@ -108,10 +123,16 @@ class _Platform:
         response.raw_headers.append((b"date", _http_date(now // SECOND)))
         return response
 
+    def befall(self, fault: Fault, answer: Response | None) -> None:
+        """Let a fault change the platform."""
+        misfortunes.befall(self._store, fault, answer)
+
     def _run(self, request: Request, upload: Upload | None) -> Response:
         if not request.endpoint.open:
-            auth.require_token(self._account, request.headers.get("authorization", ""))
+            authorization = request.headers.get("authorization", "")
+            auth.require_token(self._account, authorization, self._store.token_generation)
         now = self._store.clock.now()
+        self._store.shown_before = self._faults.shown_before(request.method, request.path, now)
         jobs.catch_up(self._store, now)
         signals.catch_up(self._store, now)
         call = Call(

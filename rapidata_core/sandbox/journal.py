@@ -25,6 +25,7 @@ class Entry:
         body_bytes: The size of what was sent.
         answer: What was answered; empty when it is secret or very long.
         answer_bytes: The size of what was answered.
+        fault: The fault that struck it, if one did.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Entry:
     user_agent: str
     answer: bytes
     answer_bytes: int
+    fault: dict[str, Any] | None
 
     @property
     def kept(self) -> int:
@@ -56,6 +58,7 @@ class Entry:
             "answer_bytes": self.answer_bytes,
             "at": rfc3339(self.at),
             "user_agent": self.user_agent,
+            "fault": self.fault,
             **answer,
         }
 
@@ -79,6 +82,7 @@ class Journal:
         at: int,
         user_agent: str,
         answer: bytes,
+        fault: dict[str, Any] | None = None,
     ) -> None:
         """Remember a request."""
         secret = path.startswith(_SECRET_PATHS)
@@ -94,6 +98,7 @@ class Journal:
             user_agent=user_agent,
             answer=b"" if secret or len(answer) > _MAX_BODY else answer,
             answer_bytes=len(answer),
+            fault=fault,
         )
         self._entries.append(entry)
         self._kept += entry.kept

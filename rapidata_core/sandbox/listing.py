@@ -4,17 +4,31 @@
 become SQL, so a list of ten thousand jobs costs what its page costs. Undocumented details are
 decided as follows: text is compared with respect to case, ``page_size`` is at most 100, an empty
 value of a text-search operator means no filter, and lists are in order of creation unless sorted.
+
+A list may be told to lag (see :mod:`rapidata_core.sandbox.faults`): it then shows what was created
+before some moment.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+)
 
 from rapidata_core.sandbox.clock import parse_rfc3339
 from rapidata_core.sandbox.problems import Problem, invalid
@@ -82,6 +96,9 @@ def page_of(
         Problem: The query is malformed, or names a field that the list does not have.
     """
     number, size = paging(query)
+    if store.shown_before is not None:
+        listing = _lagging(listing)
+        parameters |= {"shown_before": store.shown_before}
     page, count = _statements(listing, tuple(query))
     found = store.read(page, **parameters).all()
     total = len(found)
@@ -94,6 +111,17 @@ def page_of(
         "total": total,
         "totalPages": -(-total // size),
     }
+
+
+@lru_cache
+def _lagging(listing: Listing) -> Listing:
+    """The listing without what is too new; examples and costs do not say how old they are."""
+    columns = listing.rows.selected_columns
+    created = columns.get("created_at", columns.get("started_at"))
+    if created is None:
+        return listing
+    moment = bindparam("shown_before", type_=BigInteger)
+    return replace(listing, rows=listing.rows.where(created < moment))
 
 
 @lru_cache(maxsize=256)

@@ -61,6 +61,7 @@ class Sandbox:
         speed: float = 1.0,
         clock_start: str | None = None,
         latency: float = 0.0,
+        faults: Sequence[Mapping[str, Any]] = (),
     ) -> Self:
         """Start a sandbox and wait until it answers.
 
@@ -72,16 +73,25 @@ class Sandbox:
             speed: Simulated seconds per real second; 0 stops the clock between jumps.
             clock_start: Where the clock begins, as RFC 3339 text; now if not given.
             latency: Milliseconds that every answer of the platform takes longer.
+            faults: What goes wrong from the beginning, until a reset.
 
         Raises:
-            SandboxError: It did not start; its own words are on standard error.
+            SandboxError: It did not start, and its own words are on standard error; or it refused
+                the faults.
         """
         options = ["--port", str(port), "--speed", str(speed), "--latency", str(latency)]
         options += ["--tls"] if tls else []
         options += [] if db is None else ["--db", str(db)]
         options += [] if seed is None else ["--seed", str(seed)]
         options += [] if clock_start is None else ["--clock-start", clock_start]
-        return cls.start_with(options)
+        sandbox = cls.start_with(options)
+        if faults:
+            try:
+                sandbox.faults(faults)
+            except SandboxError:
+                sandbox.stop()
+                raise
+        return sandbox
 
     @classmethod
     def start_with(cls, options: Sequence[str]) -> Self:
@@ -136,6 +146,8 @@ class Sandbox:
     def requests(self, *, answers: bool = False) -> list[dict[str, Any]]:
         """What was asked of the platform, oldest first, without secrets.
 
+        Where a fault struck, ``fault`` says its phase and action.
+
         Args:
             answers: Say also what was answered, as ``answer``.
         """
@@ -143,11 +155,19 @@ class Sandbox:
         return self.request("GET", f"/_sandbox/requests{query}")["requests"]
 
     def faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
-        """Plan faults; see the documentation of ``POST /_sandbox/faults``."""
+        """Plan what goes wrong, on top of what is planned already.
+
+        For example ``[{"method": "POST", "path": "/job", "phase": "after_commit", "action":
+        "drop"}]`` loses the answer of the next ``POST /job``. The sandbox's documentation has a
+        table of all that there is.
+
+        Raises:
+            SandboxError: A fault is malformed; the message names the field. None is planned then.
+        """
         self.request("POST", "/_sandbox/faults", list(faults))
 
     def clear_faults(self) -> None:
-        """Forget the faults that have not happened yet."""
+        """Forget the faults that have not happened yet, and end those that last."""
         self.request("DELETE", "/_sandbox/faults")
 
     def set_job_state(

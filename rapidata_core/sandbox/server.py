@@ -18,9 +18,12 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rapidata_core.sandbox.app import create_app
+from rapidata_core.sandbox.faults import read_plan
+from rapidata_core.sandbox.problems import Problem
 from rapidata_core.sandbox.settings import Account, Settings
 from rapidata_core.sandbox.store import Store, StoreError
 
@@ -71,7 +74,7 @@ def serve(
         until_stdin_closes: End when the process at the other end of standard input is gone.
 
     Raises:
-        ServerError: The address or the database cannot be used.
+        ServerError: The address, the database or the plan of faults cannot be used.
     """
     try:
         store = Store(settings.db, settings.seed, settings.speed, settings.start)
@@ -82,7 +85,22 @@ def serve(
         closing(_listen(settings)) as listener,
         _certificates(settings) as certificates,
     ):
-        _run(settings, store, certificates, listener, announce, until_stdin_closes)
+        app = _app(settings, store)
+        _run(settings, store, app, certificates, listener, announce, until_stdin_closes)
+
+
+def _app(settings: Settings, store: Store) -> ASGIApp:
+    try:
+        faults = [] if settings.faults is None else read_plan(settings.faults.read_bytes())
+        # A sandbox that strangers reach does nothing to the processes of this machine.
+        may_kill = os.name == "posix" and not settings.allow_remote
+        return create_app(store, settings.latency, faults, may_kill=may_kill)
+    except OSError as error:
+        raise ServerError(f"Cannot read {settings.faults}: {error.strerror or error}.") from error
+    except Problem as problem:
+        wrong = [f"{key}: {text}" for key, texts in problem.errors.items() for text in texts]
+        reason = " ".join(wrong or [problem.detail])
+        raise ServerError(f"{settings.faults} is no plan of faults: {reason}") from problem
 
 
 @contextmanager
@@ -121,6 +139,7 @@ class _Server(uvicorn.Server):
 def _run(
     settings: Settings,
     store: Store,
+    app: ASGIApp,
     certificates: tuple[Path | None, Path | None],
     listener: socket.socket,
     announce: Callable[[Ready], None],
@@ -128,7 +147,7 @@ def _run(
 ) -> None:
     ca_file, server_file = certificates
     config = uvicorn.Config(
-        create_app(store, settings.latency),
+        app,
         ssl_certfile=server_file,
         ssl_keyfile=server_file,
         http=_Protocol,

@@ -28,6 +28,7 @@ class Settings:
         speed: Simulated seconds per real second; 0 stops the clock between jumps.
         start: Where the clock begins, in microseconds since the epoch; ``None`` is now.
         latency: Seconds that every answer of the platform takes longer, as on a long line.
+        faults: The file that says what goes wrong from the beginning.
     """
 
     host: str = "127.0.0.1"
@@ -39,6 +40,7 @@ class Settings:
     speed: float = 1.0
     start: int | None = None
     latency: float = 0.0
+    faults: Path | None = None
 
     def __post_init__(self) -> None:
         """Keep strangers out.

@@ -82,6 +82,10 @@ class Store:
         self.wake_at = 0
         # Whether a job may be waiting for another one; see api/jobs.py.
         self.jobs_wait = True
+        # Lists show what was created before this moment, else all; see faults.py.
+        self.shown_before: int | None = None
+        # Tokens of earlier generations are refused; see api/auth.py.
+        self.token_generation = 0
         self._memory: dict[str, OrderedDict[Any, Any]] = {}
         url = "sqlite://" if path is None else f"sqlite:///{path}"
         self._engine = create_engine(url, connect_args={"timeout": 1})
@@ -166,6 +170,7 @@ class Store:
             if table.name not in kept:
                 self._connection.execute(delete(table))
         self._memory.clear()
+        self.token_generation = 0
         self.set_anchor(fresh_anchor(self.speed, self.start))
 
     def remembered(self, kind: str, key: Any, make: Callable[[], _T], limit: int = 8) -> _T:

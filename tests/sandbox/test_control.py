@@ -1,4 +1,4 @@
-"""Reset, clock, journal and faults."""
+"""Reset, clock and journal; faults are in test_faults.py."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ import json
 import time
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-
-import httpx
-import pytest
-
-from rapidata_core.sandbox.process import SandboxError
 
 
 def test_reset_brings_everything_back_to_the_start(platform):
@@ -98,90 +93,3 @@ def test_the_journal_has_requests_and_no_secrets(platform):
     assert listed["query"] == "name%5Beq%5D=a"
     assert journal[-1]["status"] == 404
     assert not any(entry["path"].startswith("/_sandbox") for entry in journal)
-
-
-def test_a_fault_before_execution(platform):
-    definition_id = platform.definition(platform.pairs())
-    platform.sandbox.faults(
-        [
-            {
-                "method": "POST",
-                "path": "/job",
-                "phase": "before",
-                "action": "status",
-                "status": 503,
-                "retry_after": 7,
-            }
-        ]
-    )
-    body = {"jobDefinitionId": definition_id, "audienceId": "global"}
-    answer = platform.post("/job", json=body)
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
-    assert answer.headers["content-type"] == "application/problem+json"
-    platform.sandbox.assert_paid_jobs(0)
-    platform.ok("POST", "/job", body)
-    platform.sandbox.assert_paid_jobs(1)
-    statuses = [entry["status"] for entry in platform.sandbox.requests() if entry["path"] == "/job"]
-    assert statuses == [503, 200]
-
-
-@pytest.mark.parametrize("action", ["drop", "status"])
-def test_a_fault_after_execution_loses_the_answer_not_the_work(platform, action):
-    definition_id = platform.definition(platform.pairs())
-    fault = {"path": "/job", "phase": "after_commit", "action": action, "status": 504}
-    platform.sandbox.faults([fault])
-    body = {"jobDefinitionId": definition_id, "audienceId": "global", "name": "once"}
-    if action == "drop":
-        with pytest.raises(httpx.RemoteProtocolError):
-            platform.post("/job", json=body)
-    else:
-        assert platform.post("/job", json=body).status_code == 504
-    assert platform.ok("GET", "/jobs?name[eq]=once")["total"] == 1
-    platform.sandbox.assert_paid_jobs(1)
-
-
-def test_the_nth_request_is_dropped_unexecuted(platform):
-    fault = {"method": "POST", "path": "/data.*", "nth": 3, "phase": "before", "action": "drop"}
-    platform.sandbox.faults([fault])
-    ids = [platform.ok("POST", "/dataset", {"name": str(n)})["datasetId"] for n in range(2)]
-    platform.ok("GET", f"/dataset/{ids[0]}")
-    with pytest.raises(httpx.RemoteProtocolError):
-        platform.post("/dataset", json={"name": "lost"})
-    ids.append(platform.ok("POST", "/dataset", {"name": "last"})["datasetId"])
-    platform.sandbox.reset()
-    # The dropped request made nothing, not even an id.
-    assert [platform.ok("POST", "/dataset", {"name": "x"})["datasetId"] for _ in range(3)] == ids
-
-
-def test_own_bodies_and_cleared_faults(platform):
-    fault = {
-        "path": "/jobs",
-        "phase": "before",
-        "action": "status",
-        "status": 200,
-        "body": "<html>",
-        "content_type": "text/html",
-    }
-    platform.sandbox.faults([fault, fault])
-    answer = platform.get("/jobs")
-    assert (answer.text, answer.headers["content-type"].split(";")[0]) == ("<html>", "text/html")
-    platform.sandbox.clear_faults()
-    platform.ok("GET", "/jobs")
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"path": "/jobs", "phase": "later", "action": "drop"},
-        {"path": "/jobs", "phase": "before", "action": "explode"},
-        {"path": "/jobs", "phase": "before", "action": "status"},
-        {"path": "(", "phase": "before", "action": "drop"},
-        {"path": "/jobs", "phase": "before", "action": "drop", "nth": 0},
-        {"phase": "before", "action": "drop"},
-    ],
-)
-def test_malformed_faults(platform, fault):
-    good = {"path": "/jobs", "phase": "before", "action": "drop"}
-    with pytest.raises(SandboxError, match="400"):
-        platform.sandbox.faults([good, fault])
-    platform.ok("GET", "/jobs")

@@ -96,6 +96,67 @@ def test_a_waiting_job_is_charged_when_it_can_be(platform):
     platform.sandbox.assert_paid_jobs(1)
 
 
+def groups(platform, query=""):
+    return platform.ok("GET", f"/billing/costs/groups{query}")
+
+
+def test_what_was_charged_is_on_the_bill_by_job(platform):
+    cheap = platform.compare_job(points=1, name="cheap")
+    dear = platform.compare_job(points=3, name="dear")
+    gone = platform.compare_job(points=2)
+    platform.ok("DELETE", f"/job/{gone}")
+    page = groups(platform)
+    assert (page["total"], page["page"], page["pageSize"], page["totalPages"]) == (2, 1, 10, 1)
+    assert page["items"][0] == {
+        "_t": "AudienceJobBillingGroup",
+        "id": f"sbx_group_{dear}",
+        "name": "dear",
+        "grossCost": 0.3,
+        "discount": 0.0,
+        "netCost": 0.3,
+        "responseCount": 30,
+        "jobId": dear,
+        "audienceId": "global",
+        "nonBillableCost": None,
+        "nonBillableResponseCount": None,
+    }
+    assert page["items"][1]["jobId"] == cheap
+    (second,) = groups(platform, "?page=2&page_size=1")["items"]
+    assert second["jobId"] == cheap
+    (cheapest, _) = groups(platform, "?sort=net_cost")["items"]
+    assert cheapest["jobId"] == cheap
+    period = platform.ok("GET", "/billing-period/active")
+    assert sum(item["netCost"] for item in page["items"]) == period["totalNetCost"]
+    assert sum(item["responseCount"] for item in page["items"]) == period["totalResponseCount"]
+
+
+def test_the_bill_of_a_span_of_time(platform):
+    early = platform.compare_job()
+    platform.sandbox.advance(3600)
+    moment = platform.ok("GET", f"/job/{early}")["completedAt"].replace("+00:00", "Z")
+    late = platform.compare_job()
+    # An answered job stays on the bill, whatever becomes of it.
+    platform.ok("DELETE", f"/job/{early}")
+    (before,) = groups(platform, f"?endDate={moment}")["items"]
+    (after,) = groups(platform, f"?startDate={moment}")["items"]
+    assert (before["jobId"], before["audienceId"]) == (early, "")
+    assert (after["jobId"], after["audienceId"]) == (late, "global")
+    assert platform.problem("GET", "/billing/costs/groups?startDate=soon", 400)["errors"]
+
+
+def test_a_flow_is_on_the_bill_as_a_whole(platform, wire):
+    body = {"name": "ranks", "criteria": "Which?", "maxResponses": 20, "minResponses": 10}
+    flow_id = platform.ok("POST", "/flow/ranking", body)["flowId"]
+    dataset_id = platform.dataset(
+        [[wire.segment("asset", "Asset", {"_t": "TextAssetInput", "text": text})] for text in "ab"]
+    )
+    for _ in range(2):
+        platform.ok("POST", f"/flow/ranking/{flow_id}/item", {"datasetId": dataset_id})
+    (entry,) = groups(platform)["items"]
+    assert (entry["_t"], entry["flowId"]) == ("RankingFlowBillingGroup", flow_id)
+    assert (entry["name"], entry["responseCount"], entry["netCost"]) == ("ranks", 40, 0.4)
+
+
 @given(st.lists(st.integers(min_value=1, max_value=10**6), max_size=20))
 def test_amounts_survive_json(responses):
     total = sum(money.price(count) for count in responses)

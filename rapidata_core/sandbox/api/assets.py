@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 
 from rapidata_core.sandbox.api.call import Call, Endpoint, JsonObject
 from rapidata_core.sandbox.clock import SECOND
@@ -25,6 +25,7 @@ from rapidata_core.sandbox.store import Store
 from rapidata_core.sandbox.tables import assets, batch_items, batches
 
 _PROCESSING = SECOND // 5
+_NEVER = (1 << 63) - 1
 _MAX_URLS = 1000
 _ISSUED = re.compile(r"sbx-[0-9a-f]{24}-(.+)", re.DOTALL)
 _STATUS_HOST = re.compile(r"([1-5][0-9]{2})\.status\.invalid")
@@ -178,6 +179,11 @@ def get_batch(call: Call) -> Any:
         ],
         **_counts(len(items), items if ready else []),
     }
+
+
+def stick(store: Store, batch_id: str) -> None:
+    """Let a batch stay in the state that it is in for ever."""
+    store.write(update(batches).where(batches.c.id == batch_id).values(ready_at=_NEVER))
 
 
 def _uploaded(file_name: str, size: int | None) -> JsonObject:

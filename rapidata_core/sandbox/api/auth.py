@@ -1,7 +1,8 @@
 """The token endpoint, and the check of access tokens.
 
 A token is a signed expiry time, so it needs no storage and outlives resets and restarts, as a
-client that caches its token expects.
+client that caches its token expects. It also has a generation: that all tokens expire is planned by
+letting the next one begin.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def token(call: Call) -> Any:
     if form.get("grant_type") != "client_credentials":
         return _refusal(400, "unsupported_grant_type", "Only client_credentials is supported.")
     answer = {
-        "access_token": issue(call.account, int(time.time()) + LIFETIME),
+        "access_token": issue(
+            call.account, int(time.time()) + LIFETIME, call.store.token_generation
+        ),
         "token_type": "Bearer",
         "expires_in": LIFETIME,
         "scope": form.get("scope", "openid email api"),
@@ -55,14 +58,19 @@ def userinfo(call: Call) -> Any:
     }
 
 
-def issue(account: Account, expires_at: int) -> str:
+def issue(account: Account, expires_at: int, generation: int = 0) -> str:
     """An access token that is valid until a time of the machine's clock."""
-    payload = f"{expires_at:x}"
+    payload = f"{generation:x}-{expires_at:x}"
     return f"sbx.{payload}.{_signature(account, payload)}"
 
 
-def require_token(account: Account, authorization: str) -> None:
+def require_token(account: Account, authorization: str, generation: int) -> None:
     """Check the Authorization header of an API call.
+
+    Args:
+        account: Whose token it has to be.
+        authorization: The header.
+        generation: Tokens of earlier generations have expired.
 
     Raises:
         Problem: 401, the token is missing, foreign or expired.
@@ -74,7 +82,8 @@ def require_token(account: Account, authorization: str) -> None:
     genuine = hmac.compare_digest(signature.encode(), expected.encode())
     if scheme.lower() != "bearer" or prefix != "sbx" or not genuine:
         raise Problem(401, "Unauthorized", "The access token is missing or not the sandbox's.")
-    if int(payload, 16) <= time.time():
+    issued, _, expires_at = payload.partition("-")
+    if int(expires_at, 16) <= time.time() or int(issued, 16) < generation:
         raise Problem(401, "Unauthorized", "The access token has expired.")
 
 

@@ -5,15 +5,51 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, bindparam, func, literal, select
 
 from rapidata_core.sandbox import money
 from rapidata_core.sandbox.api.call import Call, Endpoint, JsonObject
-from rapidata_core.sandbox.clock import SECOND, rfc3339
+from rapidata_core.sandbox.clock import SECOND, parse_rfc3339, rfc3339
 from rapidata_core.sandbox.lifecycle import Job
+from rapidata_core.sandbox.listing import Listing, last, page_of
+from rapidata_core.sandbox.problems import invalid
 from rapidata_core.sandbox.settings import ORGANIZATION_ID
 from rapidata_core.sandbox.store import Store
-from rapidata_core.sandbox.tables import ledger
+from rapidata_core.sandbox.tables import flow_items, flows, jobs, ledger
+
+# A flow is billed as a whole, whatever items it has.
+_PAYER = func.coalesce(flow_items.c.flow_id, ledger.c.job_id)
+_COST = func.sum(ledger.c.amount)
+_BILL = (
+    select(
+        ledger,
+        _PAYER.label("payer"),
+        _COST.label("cost"),
+        func.coalesce(flows.c.name, jobs.c.name, ledger.c.name).label("title"),
+        flow_items.c.flow_id,
+        jobs.c.audience_id,
+    )
+    .outerjoin(jobs, jobs.c.id == ledger.c.job_id)
+    .outerjoin(flow_items, flow_items.c.id == ledger.c.job_id)
+    .outerjoin(flows, flows.c.id == flow_items.c.flow_id)
+    .where(ledger.c.at >= bindparam("begin", type_=BigInteger))
+    .where(ledger.c.at < bindparam("end", type_=BigInteger))
+    .group_by(_PAYER)
+    .having(_COST != 0)
+)
+_GROUPS = Listing(
+    rows=_BILL,
+    order=(_COST.desc(), func.min(ledger.c.seq)),
+    fields={},
+    # All responses have the same price, and there are no discounts.
+    sorts={
+        "gross_cost": _COST,
+        "discount": literal(0),
+        "net_cost": _COST,
+        "response_count": _COST,
+    },
+)
+_FOREVER = 1 << 62
 
 
 def spent(store: Store, *conditions: ColumnElement[bool]) -> int:
@@ -34,6 +70,12 @@ def charge(store: Store, job: Job, now: int) -> None:
 def refund(store: Store, job: Job, now: int) -> None:
     """Give a job's price back."""
     _enter(store, "refund", job, -money.price(job.responses), now)
+
+
+def spend(store: Store, amount: int, now: int) -> None:
+    """Let money go for answers that somebody else of the account asked for."""
+    entry = {"kind": "spend", "job_id": store.next_id("spend"), "name": "Somebody else's"}
+    store.add(ledger, **entry, amount=amount, at=now)
 
 
 def get_summary(call: Call) -> Any:
@@ -96,6 +138,13 @@ def get_outstanding(call: Call) -> Any:
     }
 
 
+def list_groups(call: Call) -> Any:
+    """``GET /billing/costs/groups``: what was charged, by job or flow, the dearest first."""
+    begin = _moment(call, "startDate", 0)
+    end = _moment(call, "endDate", _FOREVER)
+    return page_of(call.store, _GROUPS, call.query, _group, begin=begin, end=end)
+
+
 def statement(store: Store) -> JsonObject:
     """The ledger; ``paid_jobs`` counts the charges that were not given back."""
     entries = [_entry(row) for row in store.read(select(ledger).order_by(ledger.c.seq))]
@@ -104,6 +153,40 @@ def statement(store: Store) -> JsonObject:
         "balance": money.number(balance(store)),
         "entries": entries,
         "paid_jobs": kinds.count("job") - kinds.count("refund"),
+    }
+
+
+def _moment(call: Call, parameter: str, default: int) -> int:
+    text = last(call.query, parameter)
+    if not text:
+        return default
+    try:
+        return parse_rfc3339(text)
+    except (ValueError, OverflowError) as error:
+        raise invalid({parameter: [f"{text!r} is not a time."]}) from error
+
+
+def _group(row: Row[Any]) -> JsonObject:
+    if row.flow_id is not None:
+        # The platform's description knows no other kind of flow here.
+        payer = {"_t": "RankingFlowBillingGroup", "flowId": row.payer}
+    else:
+        payer = {
+            "_t": "AudienceJobBillingGroup",
+            "jobId": row.payer,
+            # The ledger does not know it, so that of a deleted job is lost.
+            "audienceId": row.audience_id or "",
+        }
+    return {
+        **payer,
+        "id": f"sbx_group_{row.payer}",
+        "name": row.title,
+        "grossCost": money.number(row.cost),
+        "discount": 0.0,
+        "netCost": money.number(row.cost),
+        "responseCount": row.cost // money.price(1),
+        "nonBillableCost": None,
+        "nonBillableResponseCount": None,
     }
 
 
@@ -140,4 +223,5 @@ ENDPOINTS = (
     Endpoint("GET", "/billing/summary", get_summary),
     Endpoint("GET", "/billing-period/active", get_active_period),
     Endpoint("GET", "/billing/outstanding", get_outstanding),
+    Endpoint("GET", "/billing/costs/groups", list_groups),
 )

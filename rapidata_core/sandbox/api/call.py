@@ -159,7 +159,11 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.wrong(key, f"{key} is required and a number.")
             return 0.0
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            self.wrong(key, f"{key} is too large.")
+            return 0.0
 
     def optional_number(self, key: str) -> float | None:
         """A number, if there is one."""

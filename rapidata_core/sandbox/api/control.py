@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, cast
+from typing import Any
 
 from rapidata_core.sandbox.api import audiences, billing
 from rapidata_core.sandbox.api.call import Call, Endpoint
 from rapidata_core.sandbox.clock import rfc3339
-from rapidata_core.sandbox.faults import FaultPlan
+from rapidata_core.sandbox.faults import FaultPlan, read_plan
 from rapidata_core.sandbox.journal import Journal
 from rapidata_core.sandbox.problems import Problem
 
@@ -26,7 +25,7 @@ class Control:
         """``POST /_sandbox/reset``: everything back to the start."""
         call.store.reset()
         audiences.add_given_audiences(call.store)
-        self.faults.clear()
+        self.faults.reset()
         self.journal.clear()
         return {"now": rfc3339(call.store.clock.now())}
 
@@ -36,16 +35,10 @@ class Control:
 
     def plan_faults(self, call: Call) -> Any:
         """``POST /_sandbox/faults``: a list of faults to add."""
-        try:
-            wanted: Any = json.loads(call.raw_body)
-        except ValueError as error:
-            raise Problem(400, "The body is not valid JSON.", str(error)) from error
-        if not isinstance(wanted, list):
-            raise Problem(400, "The body is not a list of faults.")
-        faults = cast(list[Any], wanted)
-        if not all(isinstance(one, dict) for one in faults):
-            raise Problem(400, "The body is not a list of faults.")
-        return {"planned": self.faults.plan(faults)}
+        if "origin" in call.headers:
+            # Whatever page a browser shows could otherwise have processes killed.
+            raise Problem(403, "Web pages plan no faults.")
+        return {"planned": self.faults.plan(read_plan(call.raw_body), call.now)}
 
     def clear_faults(self, _call: Call) -> None:
         """``DELETE /_sandbox/faults``."""

@@ -29,6 +29,7 @@ from rapidata_core.sandbox.store import Store
 from rapidata_core.sandbox.tables import groups, jobs
 from rapidata_core.sandbox.tasks import read_flags
 
+_REVIEW_REASON = "ContentFlagged"
 _LISTING = Listing(
     rows=select(jobs),
     order=(jobs.c.seq,),
@@ -258,12 +259,20 @@ def force_state(call: Call) -> Any:
     if state == "Failed":
         failure = failure or "The sandbox was told to fail this job."
     if state == "ManualApproval":
-        reason = reason or "ContentFlagged"
+        reason = reason or _REVIEW_REASON
     if state != "Completed":
         details = {"failure_message": failure, "review_reason": reason}
         job = lifecycle.held(job, state, call.now, **details)
     _save(call.store, job)
     return {"jobId": job.id, "state": lifecycle.state(job, call.now)}
+
+
+def review(store: Store, job_id: str, now: int) -> None:
+    """Send a job to review, where it stays until it is resumed."""
+    row = store.find(jobs, id=job_id)
+    assert row is not None
+    job = lifecycle.from_row(row)
+    _save(store, lifecycle.held(job, "ManualApproval", now, review_reason=_REVIEW_REASON))
 
 
 def find(store: Store, job_id: str) -> Job | None:
