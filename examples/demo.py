@@ -94,7 +94,7 @@ def show_job(manifest: dict[str, object]) -> None:
     say(f"  {manifest['job_url']}")
     table = labels[["items", "label", "agreement", "responses"]].to_string(index=False)
     say("\n".join(f"    {line}" for line in table.splitlines()))
-    say(f"  cost {manifest['estimated_cost']:.2f}, {manifest['response_count']} answers")
+    say(f"  cost {manifest['actual_cost']:.2f}, {manifest['response_count']} answers")
     for path in (manifest["labels"], manifest["responses"]):
         say(f"  wrote {os.path.relpath(str(path), ROOT)}")
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rapidata_core.errors import ValidationError
+from rapidata_core.errors import ValidationError, blank
+
+Calendar = Literal["day", "week", "month"]
+_LONGEST_PERIOD = timedelta(days=366)
 
 
 class JobState(StrEnum):
@@ -94,6 +97,48 @@ class Submission:
     audience_id: str
     adopted: bool
     estimated_cost: float
+
+
+@dataclass(frozen=True)
+class SpendCap:
+    """A limit for all the jobs together whose keys begin alike.
+
+    Attributes:
+        prefix: How the keys begin, for example ``daily_report/``.
+        amount: The most that these jobs may cost in one period, in the platform's currency.
+        period: A ``day``, a ``week`` (from Monday) or a ``month`` of the calendar in UTC; or a
+            length of time, always the last one.
+    """
+
+    prefix: str
+    amount: float
+    period: Calendar | timedelta
+
+    def __post_init__(self) -> None:
+        problems = blank("prefix", self.prefix)
+        if not (_is_number(self.amount) and 0 <= self.amount < float("inf")):
+            problems.append(f"amount: must be a number of at least 0, not {self.amount!r}")
+        if isinstance(self.period, timedelta):
+            if not timedelta(0) < self.period <= _LONGEST_PERIOD:
+                problems.append(f"period: must be above 0 and at most a year, not {self.period}")
+        elif self.period not in get_args(Calendar):
+            known = ", ".join(get_args(Calendar))
+            problems.append(f"period: must be {known} or a timedelta, not {self.period!r}")
+        if problems:
+            raise ValidationError("SpendCap", problems)
+
+    def check_key(self, key: str) -> None:
+        """Refuse a key that this cap is not about.
+
+        Raises:
+            ValidationError: It does not begin with the prefix.
+        """
+        if not key.startswith(self.prefix):
+            raise ValidationError("key", [f"must begin with the cap's {self.prefix!r}: {key!r}"])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -247,6 +292,8 @@ class Manifest:
         definition_id: What was asked.
         audience_id: Who was asked.
         estimated_cost: The platform's estimate for the job, in its currency.
+        actual_cost: What the job has cost by the platform's bill; None where that does not tell:
+            not yet, or not to these credentials.
         labels: Path or URL of the parquet file with a row per datapoint.
         label_count: Its rows.
         responses: Path or URL of the parquet file with a row per human answer.
@@ -259,6 +306,7 @@ class Manifest:
     definition_id: str
     audience_id: str
     estimated_cost: float
+    actual_cost: float | None
     labels: str
     label_count: int
     responses: str

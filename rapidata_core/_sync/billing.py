@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from rapidata_core._sync.api.billing import BillingApi
+from rapidata_core._sync.spend import actual_cost
 from rapidata_core._sync.transport import Transport
+from rapidata_core.errors import refuse_blank
 from rapidata_core.types import Balance, BillingPeriod, OutstandingBalance
 
 
 class Billing:
-    """``client.billing``: the figures of the whole organization, not of this client alone."""
+    """``client.billing``: the whole organization's figures, and what single jobs have cost."""
 
     def __init__(self, transport: Transport) -> None:
+        self._transport = transport
         self._billing = BillingApi(transport)
 
     def get_balance(self) -> Balance:
@@ -56,3 +59,16 @@ class Billing:
             accruing=answer.current_period_accrued,
             currency=answer.currency,
         )
+
+    def get_job_cost(self, job_id: str) -> float | None:
+        """What a job has cost, after discounts.
+
+        Returns:
+            None where the bill does not tell: before the job is completed and all its answers are
+            on the bill, and to credentials that may not see it.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        refuse_blank(job_id=job_id)
+        return actual_cost(self._transport, job_id)

@@ -44,3 +44,13 @@ class OutstandingAnswer(WireModel):
     awaiting_invoice_amount: Amount
     current_period_accrued: Amount
     currency: str | None = None
+
+
+class BillingGroup(WireModel):
+    """An item of ``GET /billing/costs/groups``: what one job, flow or the like has cost."""
+
+    id: str
+    net_cost: Amount
+    response_count: Count
+    # Only where it is a job.
+    job_id: str | None = None

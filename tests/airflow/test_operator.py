@@ -162,6 +162,7 @@ def test_another_worker_goes_on(
     )
     assert json.loads(json.dumps(manifest)) == manifest
     assert (manifest["job_id"], manifest["adopted"]) == (job_id, False)
+    assert manifest["actual_cost"] == manifest["estimated_cost"] > 0
     assert manifest["labels"] == str(tmp_path / "labels" / job_id / "labels.parquet")
     assert pyarrow.parquet.read_table(manifest["labels"]).num_rows == manifest["label_count"] == 4
     assert pyarrow.parquet.read_table(manifest["responses"]).num_rows == 60

@@ -57,6 +57,7 @@ def test_labels_are_an_asset_that_others_read(
     assert found == {
         "dagster/row_count": 4,
         "dagster/uri": str(folder / "labels.parquet"),
+        "rapidata/actual_cost": entry["amount"],
         "rapidata/adopted": False,
         "rapidata/audience_id": "global",
         "rapidata/estimated_cost": entry["amount"],
@@ -257,3 +258,25 @@ def test_labels_of_an_asset_that_was_never_materialized(instance: dg.DagsterInst
 def test_blank_directory_is_refused_before_anything_runs() -> None:
     with pytest.raises(dg.DagsterInvalidDefinitionError, match="directory"):
         rapidata_labels(directory=" ")
+
+
+def test_a_bill_that_may_not_be_seen_is_no_reason_to_fail(
+    sandbox: Sandbox,
+    instance: dg.DagsterInstance,
+    materialize: Materialize,
+    question: Question,
+    tmp_path: Path,
+) -> None:
+    @rapidata_labels(directory=tmp_path)
+    def labels() -> Question:
+        return question
+
+    sandbox.faults(
+        [
+            {"method": "GET", "path": "/billing/costs/groups", "phase": "before"}
+            | {"action": "status", "status": 403}
+        ]
+    )
+    found = metadata_of(materialize(labels), "labels")
+    assert found["rapidata/actual_cost"] is None
+    assert labels_manifest(instance, labels.key).actual_cost is None

@@ -80,6 +80,7 @@ async def test_the_manifest_and_the_files(
         "definition_id": result["definition_id"],
         "audience_id": "global",
         "estimated_cost": entry["amount"],
+        "actual_cost": entry["amount"],
         "labels": str(tmp_path / entry["id"] / "labels.parquet"),
         "label_count": 2,
         "responses": str(tmp_path / entry["id"] / "responses.parquet"),

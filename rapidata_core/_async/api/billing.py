@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from rapidata_core._async.transport import AsyncTransport
-from rapidata_core.wire.billing import BillingPeriodAnswer, BillingSummary, OutstandingAnswer
+from rapidata_core.wire.billing import (
+    BillingGroup,
+    BillingPeriodAnswer,
+    BillingSummary,
+    OutstandingAnswer,
+)
+from rapidata_core.wire.model import Page
 
 
 class AsyncBillingApi:
@@ -26,4 +34,13 @@ class AsyncBillingApi:
         """``GET /billing/outstanding``"""
         return await self._transport.read(
             "/billing/outstanding", OutstandingAnswer, about="what is owed"
+        )
+
+    async def groups(self, start: datetime) -> list[BillingGroup]:
+        """``GET /billing/costs/groups``: what everything has cost since a moment"""
+        return await self._transport.read_all(
+            "/billing/costs/groups",
+            Page[BillingGroup],
+            about="what jobs have cost",
+            params=[("startDate", start.isoformat())],
         )

@@ -3,8 +3,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from rapidata_core._sync.transport import Transport
-from rapidata_core.wire.billing import BillingPeriodAnswer, BillingSummary, OutstandingAnswer
+from rapidata_core.wire.billing import (
+    BillingGroup,
+    BillingPeriodAnswer,
+    BillingSummary,
+    OutstandingAnswer,
+)
+from rapidata_core.wire.model import Page
 
 
 class BillingApi:
@@ -27,4 +35,13 @@ class BillingApi:
         """``GET /billing/outstanding``"""
         return self._transport.read(
             "/billing/outstanding", OutstandingAnswer, about="what is owed"
+        )
+
+    def groups(self, start: datetime) -> list[BillingGroup]:
+        """``GET /billing/costs/groups``: what everything has cost since a moment"""
+        return self._transport.read_all(
+            "/billing/costs/groups",
+            Page[BillingGroup],
+            about="what jobs have cost",
+            params=[("startDate", start.isoformat())],
         )
