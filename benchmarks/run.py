@@ -14,6 +14,11 @@ client to the definition's id, so it includes the log-in; ``wall_vs_bare`` compa
 ``bare.py``. The sandbox takes 0.2 s to prepare a batch of URLs, for which all sides wait. ``cpu``
 is without the import, which has figures of its own (``cpu_with_import`` includes it); ``rss`` is
 the process's peak. ``requests`` and ``bytes`` (bodies, both ways) are from the sandbox's journal.
+
+``watch_*`` waits for 1,000 jobs for a minute, once: ours as tasks of one process, the vendor's SDK
+with a thread for each of 200 jobs, whose requests and CPU are multiplied by five. One job in twenty
+is completed meanwhile; ``wakeup_p99_s`` is the delay until whoever waits for it goes on. The others
+make slow progress all the time.
 """
 
 from __future__ import annotations
@@ -30,13 +35,17 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from load import Connections, cpu_seconds, load
+from waiting import SECONDS
 
+from rapidata_core import RapidataClient
+from rapidata_core._sync.api.jobs import JobApi
 from rapidata_core.sandbox.process import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +72,33 @@ DEFINE = (
     "RapidataClient().job.create_compare_job_definition("
     "'benchmark', 'Which is better?', pairs, data_type='{type}')"
 )
+WATCH = ("watch_requests", "watch_cpu", "watch_rss_mb", "watch_wakeup_p99_s")
+# Jobs that each side waits for.
+WATCHED = {"ours": 1000, "peer": 200}
+# Jobs of ten answers take two minutes of real time.
+WATCH_SPEED = 0.025
+READY_TO_WAIT = {
+    "ours": """
+import waiting
+from rapidata_core import AsyncRapidataClient
+folder = pathlib.Path('{folder}')
+job_ids = json.loads((folder / 'jobs').read_text())
+client = AsyncRapidataClient()
+waiting.get_ready(folder)
+""",
+    "peer": """
+import waiting
+from rapidata import RapidataClient
+folder = pathlib.Path('{folder}')
+client = RapidataClient()
+jobs = [client.job.get_job_by_id(one) for one in json.loads((folder / 'jobs').read_text())]
+waiting.get_ready(folder)
+""",
+}
+WAIT = {
+    "ours": "waiting.ours(client, job_ids, folder)",
+    "peer": "waiting.peer(jobs, folder)",
+}
 PACKAGES = {"ours": (".venv", "rapidata_core"), "peer": (".venv-contract", "rapidata")}
 
 _numbers = itertools.count()
@@ -185,6 +221,86 @@ def _traffic(sandbox: Sandbox) -> dict[str, float]:
     entries = sandbox.requests()
     moved = sum(entry["body_bytes"] + entry["answer_bytes"] for entry in entries)
     return {"requests": len(entries), "bytes": moved}
+
+
+# --- waiting --------------------------------------------------------------------------------------
+
+
+def measure_watch() -> None:
+    """Waiting for many jobs for a minute."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Sandbox.start(tls=True, speed=WATCH_SPEED) as sandbox,
+    ):
+        place = Place(sandbox, Path(folder))
+        measured = {side: [_watch(place, side, count)] for side, count in WATCHED.items()}
+    threads = {f"{side}_threads": int(runs[0]["threads"]) for side, runs in measured.items()}
+    report("watch_requests", "requests", of(measured, "requests"))
+    report("watch_cpu", "s", of(measured, "cpu"))
+    report("watch_rss_mb", "MB", of(measured, "rss"), **threads)
+    report("watch_wakeup_p99_s", "s", of(measured, "wakeup_p99"))
+
+
+def _watch(place: Place, side: str, count: int) -> dict[str, float]:
+    """One side's minute; requests and CPU as if it had waited for as many jobs as we do."""
+    sandbox, folder = place.sandbox, place.folder / f"watch-{side}"
+    folder.mkdir()
+    sandbox.reset()
+    job_ids = _jobs_at_work(sandbox, count)
+    (folder / "jobs").write_text(json.dumps(job_ids))
+    with ThreadPoolExecutor(1) as pool:
+        setup = READY_TO_WAIT[side].format(folder=folder)
+        child = pool.submit(place.child, PACKAGES[side][0], setup, WAIT[side])
+        while not (folder / "ready").exists() and not child.done():
+            time.sleep(0.01)
+        before = len(sandbox.requests())
+        (folder / "go").touch()
+        completed = _complete_some(sandbox, job_ids)
+        used = child.result()
+    report = json.loads((folder / "ended").read_text())
+    ended: dict[str, float] = report["ended"]
+    delays = sorted(ended[job_id] - at for job_id, at in completed.items() if job_id in ended)
+    # The very last ones are completed too late for some who look every few seconds.
+    assert len(delays) >= 0.8 * len(completed), (len(delays), len(completed))
+    scale = WATCHED["ours"] / count
+    return used | {
+        "requests": (len(sandbox.requests()) - before) * scale,
+        "cpu": used["cpu"] * scale,
+        "wakeup_p99": delays[int(0.99 * len(delays))],
+        "threads": report["threads"],
+    }
+
+
+def _jobs_at_work(sandbox: Sandbox, count: int) -> list[str]:
+    """Ids of new jobs of one definition, which have begun."""
+    account = (sandbox.client_id, sandbox.client_secret, sandbox.url)
+    with RapidataClient(*account, ca_file=sandbox.ca_file) as client:
+        definition = client.job.create_compare_job_definition(
+            "benchmark", "Which?", [["a", "b"]], data_type="text"
+        )
+        create = JobApi(client._transport).create
+        created = [
+            create(
+                definition_id=definition.id,
+                audience_id="global",
+                revision_number=1,
+                name=f"job {number}",
+            )
+            for number in range(count)
+        ]
+    sandbox.advance(1)
+    return [job.job_id for job in created]
+
+
+def _complete_some(sandbox: Sandbox, job_ids: list[str]) -> dict[str, float]:
+    """Complete one job in twenty, evenly over the minute; returns when."""
+    started, chosen = time.time(), job_ids[::20]
+    completed: dict[str, float] = {}
+    for number, job_id in enumerate(chosen):
+        time.sleep(max(0.0, started + SECONDS * (number + 0.5) / len(chosen) - time.time()))
+        sandbox.set_job_state(job_id, "Completed")
+        completed[job_id] = time.time()
+    return completed
 
 
 # --- the sandbox itself ---------------------------------------------------------------------------
@@ -346,6 +462,8 @@ def main() -> None:
         measure_reads(runs)
     if wanted("sandbox_responses_s"):
         measure_responses()
+    if any(wanted(name) for name in WATCH):
+        measure_watch()
     kinds = [k for k in KINDS if any(wanted(f"define_{k}_{figure}") for figure in DEFINE_FIGURES)]
     if not kinds and not any(wanted(name) for name in START):
         return

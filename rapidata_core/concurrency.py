@@ -9,9 +9,10 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 Item = TypeVar("Item")
 P = ParamSpec("P")
@@ -26,6 +27,16 @@ async def async_sleep(seconds: float) -> None:
 def sleep(seconds: float) -> None:
     """Pause the thread."""
     time.sleep(seconds)
+
+
+def async_monotonic() -> float:
+    """Seconds on the clock by which the event loop lets tasks sleep."""
+    return asyncio.get_running_loop().time()
+
+
+def monotonic() -> float:
+    """Seconds on the clock by which threads sleep."""
+    return time.monotonic()
 
 
 async def async_offload(function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
@@ -201,3 +212,83 @@ class Flights:
             raise
         finally:
             del self._running[slot]
+
+
+class AsyncBell:
+    """Wakes one task. A ring while the task is awake is kept for its next sleep."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the task."""
+        self._rung.set()
+
+    async def sleep(self, until: float) -> None:
+        """Sleep until somebody rings, or until a time of :func:`async_monotonic`."""
+        try:
+            async with asyncio.timeout_at(None if until == float("inf") else until):
+                await self._rung.wait()
+        except TimeoutError:
+            pass
+        self._rung.clear()
+
+
+class Bell:
+    """Wakes one thread. A ring while the thread is awake is kept for its next sleep."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+
+    def ring(self) -> None:
+        """Wake the thread."""
+        self._rung.set()
+
+    def sleep(self, until: float) -> None:
+        """Sleep until somebody rings, or until a time of :func:`monotonic`."""
+        self._rung.wait(min(until - monotonic(), threading.TIMEOUT_MAX))
+        self._rung.clear()
+
+
+class AsyncShared(Generic[Result]):
+    """One object per key and event loop, as long as somebody holds it."""
+
+    def __init__(self, make: Callable[[], Result]) -> None:
+        self._make = make
+        self._by_loop: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, WeakValueDictionary[Hashable, Result]
+        ] = WeakKeyDictionary()
+
+    def of(self, key: Hashable) -> Result:
+        """The running loop's object, made if nobody holds one."""
+        held = self._by_loop.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+        return _held_or_made(held, key, self._make)
+
+
+class Shared(Generic[Result]):
+    """One object per key and process, as long as somebody holds it."""
+
+    def __init__(self, make: Callable[[], Result]) -> None:
+        self._make = make
+        # By process, lock and all: in a forked child, nobody goes on with what the parent's
+        # threads were doing, or releases what they had locked.
+        self._by_process: dict[
+            int, tuple[threading.Lock, WeakValueDictionary[Hashable, Result]]
+        ] = {}
+
+    def of(self, key: Hashable) -> Result:
+        """This process's object, made if nobody holds one."""
+        fresh = (threading.Lock(), WeakValueDictionary[Hashable, Result]())
+        # Of threads that come here together, setdefault lets one win.
+        lock, held = self._by_process.setdefault(os.getpid(), fresh)
+        with lock:
+            return _held_or_made(held, key, self._make)
+
+
+def _held_or_made(
+    held: WeakValueDictionary[Hashable, Result], key: Hashable, make: Callable[[], Result]
+) -> Result:
+    found = held.get(key)
+    if found is None:
+        found = held[key] = make()
+    return found

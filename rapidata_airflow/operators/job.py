@@ -47,8 +47,9 @@ class RapidataJobOperator(BaseOperator):
         timeout: How long one try waits; None waits for ever. The job goes on in any case.
 
     Returns:
-        A ``Manifest`` as a mapping: the job, what it is estimated to cost, where the answers are
-        and how many; and ``adopted``: whether the job was there already and nothing was paid now.
+        A ``Manifest`` as a mapping: the job, what it is estimated to cost and has cost, where the
+        answers are and how many; and ``adopted``: whether the job was there already and nothing was
+        paid now.
     """
 
     template_fields: Collection[str] = (

@@ -80,8 +80,9 @@ class RapidataJobTrigger(BaseTrigger):
 
     async def _wait(self) -> None:
         async with await RapidataHook(self.rapidata_conn_id).aget_conn() as client:
-            job = await client.job.get_job_by_id(self.job_id)
-            await job.wait(
+            # All triggers of an account share one watcher, so this asks for no more than its id.
+            await client.job.wait(
+                self.job_id,
                 timeout=None if self.deadline is None else max(0.0, self.deadline - time.time()),
                 on_progress=self._log_progress,
                 poll_interval=self.poll_interval,

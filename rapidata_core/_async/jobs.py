@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Literal
 from uuid import uuid4
 
 from rapidata_core._async.api.audiences import AsyncAudienceApi
 from rapidata_core._async.api.jobs import AsyncJobApi
-from rapidata_core._async.submit import pay, price
+from rapidata_core._async.spend import actual_cost, price
+from rapidata_core._async.submit import pay
 from rapidata_core._async.transport import AsyncTransport, Parameters
 from rapidata_core._async.waiting import find_out, steady, wait_until
 from rapidata_core._async.watch import wait
-from rapidata_core.concurrency import async_offload, async_sleep
+from rapidata_core.concurrency import async_monotonic, async_offload, async_sleep
 from rapidata_core.display import draw_progress, end_progress, show
 from rapidata_core.errors import (
     JobNeedsAttentionError,
     RapidataError,
     ServerError,
     TransportError,
+    ValidationError,
     WaitTimeoutError,
     refuse_blank,
 )
 from rapidata_core.policy.audiences import recruiting
-from rapidata_core.policy.polling import is_done
+from rapidata_core.policy.polling import Reaction, is_done, reactions
 from rapidata_core.policy.submission import Identity, readable, renamed
 from rapidata_core.results import RapidataResults, parse_results
 from rapidata_core.results.export import write_dataset
 from rapidata_core.types import CostEstimate, JobProgress, JobState, Manifest, RecruitingMetrics
 from rapidata_core.wire.job import CostAnswer
 
+_log = logging.getLogger("rapidata_core.jobs")
 # A preliminary file takes seconds; this is how long it is asked for.
 _PRELIMINARY_PAUSES = (0.2, 0.3, 0.5, *[1.0] * 59)
 # Seconds that stale results may be called stale after they were asked for anew.
@@ -80,6 +85,15 @@ class AsyncRapidataJob:
         """What the job is expected to cost in all."""
         return estimate(await price(self._jobs.cost, self.id))
 
+    @property
+    async def actual_cost(self) -> float | None:
+        """What the job has cost by the platform's bill, in its currency.
+
+        None where the bill does not tell: before the job is completed and all its answers are on
+        the bill, and to credentials that may not see it.
+        """
+        return await actual_cost(self._transport, self.id)
+
     async def get_status(self) -> str:
         """Its state; see :class:`rapidata_core.types.JobState`."""
         return (await self._jobs.get(self.id)).state
@@ -105,6 +119,7 @@ class AsyncRapidataJob:
         timeout: float | None = None,
         on_progress: Callable[[JobProgress], object] | None = None,
         poll_interval: float | None = None,
+        on_attention: Mapping[str, Reaction] | None = None,
     ) -> None:
         """Wait until the results are there.
 
@@ -112,19 +127,19 @@ class AsyncRapidataJob:
             timeout: Seconds to wait at most; None waits for ever.
             on_progress: Called with every change.
             poll_interval: Seconds between looks; by default it grows with the time waited.
+            on_attention: What to do in states in which somebody has to act (``ManualApproval``,
+                ``SpendLimited``, ``Paused``, ``Blocked``, ``StaleResults``): ``fail``, the default;
+                ``wait`` until somebody has; or ``resume``, once each time that the job gets into
+                the state ``Paused``, ``SpendLimited`` or ``Blocked``, which can cost money.
 
         Raises:
             WaitTimeoutError: It takes longer; the job goes on.
             JobFailedError: The platform ended it.
             JobNeedsAttentionError: It does not go on by itself; the message says who must do what.
+            AmbiguousSubmissionError: It is unknown whether the job was resumed.
         """
-        await wait(
-            self._transport,
-            self.id,
-            audience_id=self.audience_id,
-            timeout=timeout,
-            on_progress=on_progress,
-            polling=steady(poll_interval),
+        await wait_for_job(
+            self._transport, self.id, timeout, on_progress, poll_interval, on_attention
         )
 
     async def display_progress_bar(self, refresh_rate: float = 5) -> None:
@@ -138,7 +153,12 @@ class AsyncRapidataJob:
         finally:
             end_progress()
 
-    async def get_results(self, preliminary_results: bool = False) -> RapidataResults:
+    async def get_results(
+        self,
+        preliminary_results: bool = False,
+        timeout: float | None = None,
+        on_timeout: Literal["raise", "partial"] = "raise",
+    ) -> RapidataResults:
         """Wait until the job is done, then fetch its answers.
 
         Results that the platform calls stale are made anew first, which can cost money.
@@ -146,18 +166,30 @@ class AsyncRapidataJob:
         Args:
             preliminary_results: Do not wait: what a job that is not done has so far. Some
                 datapoints may be missing.
+            timeout: Seconds to wait at most; None waits for ever.
+            on_timeout: Then ``raise`` an error, or take what there is so far: ``partial``.
+
+        Returns:
+            The answers; ``is_partial`` tells whether the job was not done.
 
         Raises:
             JobFailedError: The platform ended it.
             JobNeedsAttentionError: It does not go on by itself; the message says who must do what.
-            WaitTimeoutError: The platform did not make the preliminary file within a minute.
+            WaitTimeoutError: It takes longer, or the platform did not make the preliminary file
+                within a minute. The job goes on.
             AmbiguousSubmissionError: It is unknown whether stale results are made anew.
         """
+        if on_timeout not in ("raise", "partial"):
+            raise ValidationError("on_timeout", [f"must be raise or partial, not {on_timeout!r}"])
         if preliminary_results and not is_done(await self.get_status()):
-            content = await self._preliminary()
-        else:
-            await self._wait_for_fresh()
-            content = await self._jobs.download_results(self.id)
+            return await self._partial_results()
+        try:
+            await self._wait_for_fresh(timeout)
+        except WaitTimeoutError:
+            if on_timeout == "raise":
+                raise
+            return await self._partial_results()
+        content = await self._jobs.download_results(self.id)
         return await async_offload(parse_results, content, about=f"job {self.id!r}")
 
     async def save_results(self, directory: str | os.PathLike[str]) -> Manifest:
@@ -176,6 +208,7 @@ class AsyncRapidataJob:
             definition_id=self.definition_id,
             audience_id=self.audience_id,
             estimated_cost=cost.estimated_cost,
+            actual_cost=await self._actual_cost_if_told(),
             labels=files.labels,
             label_count=files.label_count,
             responses=files.responses,
@@ -192,9 +225,7 @@ class AsyncRapidataJob:
         Raises:
             AmbiguousSubmissionError: The answer was lost, and the job does not look resumed.
         """
-        await self._once(
-            self._jobs.resume, "resume", {JobState.PAUSED, JobState.SPEND_LIMITED, JobState.BLOCKED}
-        )
+        await resume(self._transport, self.id)
 
     async def rename(self, name: str) -> AsyncRapidataJob:
         """Give it another name for people; a key that it was submitted with stays."""
@@ -208,6 +239,14 @@ class AsyncRapidataJob:
         """Delete the job."""
         await self._jobs.delete(self.id)
 
+    async def _actual_cost_if_told(self) -> float | None:
+        """What the job has cost; a bill that cannot be read is no reason to lose its answers."""
+        try:
+            return await self.actual_cost
+        except RapidataError as error:
+            _log.warning("cannot tell what job %s has cost: %s", self.id, error)
+            return None
+
     async def _recruiting(self) -> RecruitingMetrics | None:
         """How far the audience's labelers are; None where the platform does not tell."""
         try:
@@ -216,10 +255,15 @@ class AsyncRapidataJob:
             return None
         return recruiting(metrics.users_per_state)
 
-    async def _wait_for_fresh(self) -> None:
+    async def _wait_for_fresh(self, timeout: float | None) -> None:
         """Wait; results that are stale are made anew once."""
+        ends = None if timeout is None else async_monotonic() + timeout
+
+        def left() -> float | None:
+            return None if ends is None else max(0.0, ends - async_monotonic())
+
         try:
-            await self.wait()
+            await self.wait(timeout)
         except JobNeedsAttentionError as error:
             if error.state != JobState.STALE_RESULTS:
                 raise
@@ -227,11 +271,24 @@ class AsyncRapidataJob:
             async def is_fresh() -> bool | None:
                 return await self.get_status() != JobState.STALE_RESULTS or None
 
-            await self._once(self._jobs.retry, "retry", {JobState.STALE_RESULTS})
-            await wait_until(
-                is_fresh, what=f"The work on new results of job {self.id}", timeout=_RETRY_TIMEOUT
+            await once(
+                self._transport, self.id, self._jobs.retry, "retry", {JobState.STALE_RESULTS}
             )
-            await self.wait()
+            remaining = left()
+            await wait_until(
+                is_fresh,
+                what=f"The work on new results of job {self.id}",
+                timeout=_RETRY_TIMEOUT if remaining is None else min(remaining, _RETRY_TIMEOUT),
+                job_id=self.id,
+            )
+            await self.wait(left())
+
+    async def _partial_results(self) -> RapidataResults:
+        """What there is so far."""
+        content = await self._preliminary()
+        results = await async_offload(parse_results, content, about=f"job {self.id!r}")
+        results.is_partial = True
+        return results
 
     async def _preliminary(self) -> bytes:
         job = await self._jobs.get(self.id)
@@ -249,31 +306,6 @@ class AsyncRapidataJob:
             job_id=self.id,
             state=job.state,
         )
-
-    async def _once(
-        self, act: Callable[[str], Awaitable[None]], verb: str, before: set[JobState]
-    ) -> None:
-        """Make a call that can cost money once, and know afterwards whether it happened.
-
-        Args:
-            act: The call.
-            verb: Its name, for the error.
-            before: The states in which it changes something. A job that is in another one
-                afterwards has changed.
-        """
-
-        async def has_changed() -> bool | None:
-            return await self.get_status() not in before or None
-
-        try:
-            await act(self.id)
-        except (TransportError, ServerError) as error:
-            await find_out(
-                has_changed,
-                error,
-                request=f"POST /job/{self.id}/{verb}",
-                advice=f"Look at get_status() before you {verb} it again.",
-            )
 
     def __repr__(self) -> str:
         return f"RapidataJob(id={self.id!r}, name={self.name!r})"
@@ -295,6 +327,65 @@ async def get_job(transport: AsyncTransport, job_id: str) -> AsyncRapidataJob:
         audience_id=found.audience_id,
         created_at=found.created_at,
     )
+
+
+async def wait_for_job(
+    transport: AsyncTransport,
+    job_id: str,
+    timeout: float | None,
+    on_progress: Callable[[JobProgress], object] | None,
+    poll_interval: float | None,
+    on_attention: Mapping[str, Reaction] | None,
+) -> None:
+    """See :meth:`AsyncRapidataJob.wait`."""
+    refuse_blank(job_id=job_id)
+    await wait(
+        transport,
+        job_id,
+        timeout=timeout,
+        on_progress=on_progress,
+        polling=steady(poll_interval),
+        reactions=reactions(on_attention),
+        resume=lambda: resume(transport, job_id),
+    )
+
+
+async def resume(transport: AsyncTransport, job_id: str) -> None:
+    """See :meth:`AsyncRapidataJob.resume`."""
+    before = {JobState.PAUSED, JobState.SPEND_LIMITED, JobState.BLOCKED}
+    await once(transport, job_id, AsyncJobApi(transport).resume, "resume", before)
+
+
+async def once(
+    transport: AsyncTransport,
+    job_id: str,
+    act: Callable[[str], Awaitable[None]],
+    verb: str,
+    before: set[JobState],
+) -> None:
+    """Make a call that can cost money once, and know afterwards whether it happened.
+
+    Args:
+        transport: Where to.
+        job_id: The job.
+        act: The call.
+        verb: Its name, for the error.
+        before: The states in which it changes something. A job that is in another one
+            afterwards has changed.
+    """
+
+    async def has_changed() -> bool | None:
+        return (await AsyncJobApi(transport).get(job_id)).state not in before or None
+
+    try:
+        await act(job_id)
+    except (TransportError, ServerError) as error:
+        await find_out(
+            has_changed,
+            error,
+            request=f"POST /job/{job_id}/{verb}",
+            advice=f"Look at get_status() before you {verb} it again.",
+        )
 
 
 async def find_jobs(
@@ -338,7 +429,7 @@ async def assign(
         run_after: A job, or its id, that has to be done before this one starts.
     """
     identity = Identity(fingerprint=uuid4().hex[:16], key=uuid4().hex[:16])
-    full_name = identity.name(name)
+    full_name = identity.job(name)
     paid = await pay(
         transport,
         definition_id,

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
-from rapidata_core.concurrency import async_sleep
+from rapidata_core.concurrency import async_monotonic, async_sleep
 from rapidata_core.errors import (
     AmbiguousSubmissionError,
     RapidataError,
-    RateLimitedError,
     ServerError,
     TransportError,
     ValidationError,
     WaitTimeoutError,
+    is_undone,
 )
-from rapidata_core.policy.polling import PollingPolicy, pause
+from rapidata_core.policy.polling import PASSING, Patience, PollingPolicy
 from rapidata_core.policy.submission import SETTLE_PAUSES
 
 
@@ -39,6 +38,7 @@ async def wait_until(
     what: str,
     timeout: float | None,
     polling: PollingPolicy | None = None,
+    job_id: str = "",
 ) -> Result:
     """Look until there is a result; looks that fail are repeated within the policy's budget.
 
@@ -47,35 +47,35 @@ async def wait_until(
         what: What is waited for, as the beginning of a sentence.
         timeout: Seconds to wait at most; None waits for ever.
         polling: How often to look.
+        job_id: The job that it is about, for the error.
 
     Raises:
         WaitTimeoutError: It takes longer.
     """
-    policy = polling or PollingPolicy()
     chance = random.Random()
-    started = time.monotonic()
-    failing_since: float | None = None
+    patience = Patience(polling or PollingPolicy(), async_monotonic(), timeout)
     while True:
-        waited = time.monotonic() - started
+        began = async_monotonic()
         try:
             found = await look()
-            failing_since = None
-        except (RateLimitedError, ServerError, TransportError) as error:
-            failing_since = failing_since or time.monotonic()
-            if time.monotonic() - failing_since > policy.error_budget:
+        except PASSING as error:
+            if patience.errors.is_spent(async_monotonic()):
                 raise
             _log.warning("%s: cannot look, will look again: %s", what, error)
         else:
+            patience.errors.refill()
             if found is not None:
                 return found
-        if timeout is not None and waited >= timeout:
+        if patience.is_over(began):
             raise WaitTimeoutError(
-                f"{what} is not there after {waited:.0f} s. Nothing is lost; wait again.",
-                job_id="",
+                f"{what} is not there after {began - patience.started:.0f} s. Nothing is lost; "
+                "wait again.",
+                job_id=job_id,
                 state="unknown",
             )
-        left = float("inf") if timeout is None else timeout - waited
-        await async_sleep(max(0.0, min(pause(waited, policy, chance), left)))
+        now = async_monotonic()
+        patience.postpone(now, chance)
+        await async_sleep(max(0.0, patience.due - now))
 
 
 async def find_out(
@@ -98,7 +98,7 @@ async def find_out(
         TransportError: The call certainly never reached the platform.
         AmbiguousSubmissionError: It stays unknown.
     """
-    if isinstance(error, TransportError) and not error.sent:
+    if is_undone(error):
         raise error
     _log.warning("the answer to %s was lost; looking what became of it", request)
     cause: RapidataError = error

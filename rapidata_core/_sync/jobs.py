@@ -3,35 +3,40 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Literal
 from uuid import uuid4
 
 from rapidata_core._sync.api.audiences import AudienceApi
 from rapidata_core._sync.api.jobs import JobApi
-from rapidata_core._sync.submit import pay, price
+from rapidata_core._sync.spend import actual_cost, price
+from rapidata_core._sync.submit import pay
 from rapidata_core._sync.transport import Transport, Parameters
 from rapidata_core._sync.waiting import find_out, steady, wait_until
 from rapidata_core._sync.watch import wait
-from rapidata_core.concurrency import offload, sleep
+from rapidata_core.concurrency import monotonic, offload, sleep
 from rapidata_core.display import draw_progress, end_progress, show
 from rapidata_core.errors import (
     JobNeedsAttentionError,
     RapidataError,
     ServerError,
     TransportError,
+    ValidationError,
     WaitTimeoutError,
     refuse_blank,
 )
 from rapidata_core.policy.audiences import recruiting
-from rapidata_core.policy.polling import is_done
+from rapidata_core.policy.polling import Reaction, is_done, reactions
 from rapidata_core.policy.submission import Identity, readable, renamed
 from rapidata_core.results import RapidataResults, parse_results
 from rapidata_core.results.export import write_dataset
 from rapidata_core.types import CostEstimate, JobProgress, JobState, Manifest, RecruitingMetrics
 from rapidata_core.wire.job import CostAnswer
 
+_log = logging.getLogger("rapidata_core.jobs")
 # A preliminary file takes seconds; this is how long it is asked for.
 _PRELIMINARY_PAUSES = (0.2, 0.3, 0.5, *[1.0] * 59)
 # Seconds that stale results may be called stale after they were asked for anew.
@@ -81,6 +86,15 @@ class RapidataJob:
         """What the job is expected to cost in all."""
         return estimate(price(self._jobs.cost, self.id))
 
+    @property
+    def actual_cost(self) -> float | None:
+        """What the job has cost by the platform's bill, in its currency.
+
+        None where the bill does not tell: before the job is completed and all its answers are on
+        the bill, and to credentials that may not see it.
+        """
+        return actual_cost(self._transport, self.id)
+
     def get_status(self) -> str:
         """Its state; see :class:`rapidata_core.types.JobState`."""
         return (self._jobs.get(self.id)).state
@@ -106,6 +120,7 @@ class RapidataJob:
         timeout: float | None = None,
         on_progress: Callable[[JobProgress], object] | None = None,
         poll_interval: float | None = None,
+        on_attention: Mapping[str, Reaction] | None = None,
     ) -> None:
         """Wait until the results are there.
 
@@ -113,19 +128,19 @@ class RapidataJob:
             timeout: Seconds to wait at most; None waits for ever.
             on_progress: Called with every change.
             poll_interval: Seconds between looks; by default it grows with the time waited.
+            on_attention: What to do in states in which somebody has to act (``ManualApproval``,
+                ``SpendLimited``, ``Paused``, ``Blocked``, ``StaleResults``): ``fail``, the default;
+                ``wait`` until somebody has; or ``resume``, once each time that the job gets into
+                the state ``Paused``, ``SpendLimited`` or ``Blocked``, which can cost money.
 
         Raises:
             WaitTimeoutError: It takes longer; the job goes on.
             JobFailedError: The platform ended it.
             JobNeedsAttentionError: It does not go on by itself; the message says who must do what.
+            AmbiguousSubmissionError: It is unknown whether the job was resumed.
         """
-        wait(
-            self._transport,
-            self.id,
-            audience_id=self.audience_id,
-            timeout=timeout,
-            on_progress=on_progress,
-            polling=steady(poll_interval),
+        wait_for_job(
+            self._transport, self.id, timeout, on_progress, poll_interval, on_attention
         )
 
     def display_progress_bar(self, refresh_rate: float = 5) -> None:
@@ -139,7 +154,12 @@ class RapidataJob:
         finally:
             end_progress()
 
-    def get_results(self, preliminary_results: bool = False) -> RapidataResults:
+    def get_results(
+        self,
+        preliminary_results: bool = False,
+        timeout: float | None = None,
+        on_timeout: Literal["raise", "partial"] = "raise",
+    ) -> RapidataResults:
         """Wait until the job is done, then fetch its answers.
 
         Results that the platform calls stale are made anew first, which can cost money.
@@ -147,18 +167,30 @@ class RapidataJob:
         Args:
             preliminary_results: Do not wait: what a job that is not done has so far. Some
                 datapoints may be missing.
+            timeout: Seconds to wait at most; None waits for ever.
+            on_timeout: Then ``raise`` an error, or take what there is so far: ``partial``.
+
+        Returns:
+            The answers; ``is_partial`` tells whether the job was not done.
 
         Raises:
             JobFailedError: The platform ended it.
             JobNeedsAttentionError: It does not go on by itself; the message says who must do what.
-            WaitTimeoutError: The platform did not make the preliminary file within a minute.
+            WaitTimeoutError: It takes longer, or the platform did not make the preliminary file
+                within a minute. The job goes on.
             AmbiguousSubmissionError: It is unknown whether stale results are made anew.
         """
+        if on_timeout not in ("raise", "partial"):
+            raise ValidationError("on_timeout", [f"must be raise or partial, not {on_timeout!r}"])
         if preliminary_results and not is_done(self.get_status()):
-            content = self._preliminary()
-        else:
-            self._wait_for_fresh()
-            content = self._jobs.download_results(self.id)
+            return self._partial_results()
+        try:
+            self._wait_for_fresh(timeout)
+        except WaitTimeoutError:
+            if on_timeout == "raise":
+                raise
+            return self._partial_results()
+        content = self._jobs.download_results(self.id)
         return offload(parse_results, content, about=f"job {self.id!r}")
 
     def save_results(self, directory: str | os.PathLike[str]) -> Manifest:
@@ -177,6 +209,7 @@ class RapidataJob:
             definition_id=self.definition_id,
             audience_id=self.audience_id,
             estimated_cost=cost.estimated_cost,
+            actual_cost=self._actual_cost_if_told(),
             labels=files.labels,
             label_count=files.label_count,
             responses=files.responses,
@@ -193,9 +226,7 @@ class RapidataJob:
         Raises:
             AmbiguousSubmissionError: The answer was lost, and the job does not look resumed.
         """
-        self._once(
-            self._jobs.resume, "resume", {JobState.PAUSED, JobState.SPEND_LIMITED, JobState.BLOCKED}
-        )
+        resume(self._transport, self.id)
 
     def rename(self, name: str) -> RapidataJob:
         """Give it another name for people; a key that it was submitted with stays."""
@@ -209,6 +240,14 @@ class RapidataJob:
         """Delete the job."""
         self._jobs.delete(self.id)
 
+    def _actual_cost_if_told(self) -> float | None:
+        """What the job has cost; a bill that cannot be read is no reason to lose its answers."""
+        try:
+            return self.actual_cost
+        except RapidataError as error:
+            _log.warning("cannot tell what job %s has cost: %s", self.id, error)
+            return None
+
     def _recruiting(self) -> RecruitingMetrics | None:
         """How far the audience's labelers are; None where the platform does not tell."""
         try:
@@ -217,10 +256,15 @@ class RapidataJob:
             return None
         return recruiting(metrics.users_per_state)
 
-    def _wait_for_fresh(self) -> None:
+    def _wait_for_fresh(self, timeout: float | None) -> None:
         """Wait; results that are stale are made anew once."""
+        ends = None if timeout is None else monotonic() + timeout
+
+        def left() -> float | None:
+            return None if ends is None else max(0.0, ends - monotonic())
+
         try:
-            self.wait()
+            self.wait(timeout)
         except JobNeedsAttentionError as error:
             if error.state != JobState.STALE_RESULTS:
                 raise
@@ -228,11 +272,24 @@ class RapidataJob:
             def is_fresh() -> bool | None:
                 return self.get_status() != JobState.STALE_RESULTS or None
 
-            self._once(self._jobs.retry, "retry", {JobState.STALE_RESULTS})
-            wait_until(
-                is_fresh, what=f"The work on new results of job {self.id}", timeout=_RETRY_TIMEOUT
+            once(
+                self._transport, self.id, self._jobs.retry, "retry", {JobState.STALE_RESULTS}
             )
-            self.wait()
+            remaining = left()
+            wait_until(
+                is_fresh,
+                what=f"The work on new results of job {self.id}",
+                timeout=_RETRY_TIMEOUT if remaining is None else min(remaining, _RETRY_TIMEOUT),
+                job_id=self.id,
+            )
+            self.wait(left())
+
+    def _partial_results(self) -> RapidataResults:
+        """What there is so far."""
+        content = self._preliminary()
+        results = offload(parse_results, content, about=f"job {self.id!r}")
+        results.is_partial = True
+        return results
 
     def _preliminary(self) -> bytes:
         job = self._jobs.get(self.id)
@@ -250,31 +307,6 @@ class RapidataJob:
             job_id=self.id,
             state=job.state,
         )
-
-    def _once(
-        self, act: Callable[[str], None], verb: str, before: set[JobState]
-    ) -> None:
-        """Make a call that can cost money once, and know afterwards whether it happened.
-
-        Args:
-            act: The call.
-            verb: Its name, for the error.
-            before: The states in which it changes something. A job that is in another one
-                afterwards has changed.
-        """
-
-        def has_changed() -> bool | None:
-            return self.get_status() not in before or None
-
-        try:
-            act(self.id)
-        except (TransportError, ServerError) as error:
-            find_out(
-                has_changed,
-                error,
-                request=f"POST /job/{self.id}/{verb}",
-                advice=f"Look at get_status() before you {verb} it again.",
-            )
 
     def __repr__(self) -> str:
         return f"RapidataJob(id={self.id!r}, name={self.name!r})"
@@ -296,6 +328,65 @@ def get_job(transport: Transport, job_id: str) -> RapidataJob:
         audience_id=found.audience_id,
         created_at=found.created_at,
     )
+
+
+def wait_for_job(
+    transport: Transport,
+    job_id: str,
+    timeout: float | None,
+    on_progress: Callable[[JobProgress], object] | None,
+    poll_interval: float | None,
+    on_attention: Mapping[str, Reaction] | None,
+) -> None:
+    """See :meth:`RapidataJob.wait`."""
+    refuse_blank(job_id=job_id)
+    wait(
+        transport,
+        job_id,
+        timeout=timeout,
+        on_progress=on_progress,
+        polling=steady(poll_interval),
+        reactions=reactions(on_attention),
+        resume=lambda: resume(transport, job_id),
+    )
+
+
+def resume(transport: Transport, job_id: str) -> None:
+    """See :meth:`RapidataJob.resume`."""
+    before = {JobState.PAUSED, JobState.SPEND_LIMITED, JobState.BLOCKED}
+    once(transport, job_id, JobApi(transport).resume, "resume", before)
+
+
+def once(
+    transport: Transport,
+    job_id: str,
+    act: Callable[[str], None],
+    verb: str,
+    before: set[JobState],
+) -> None:
+    """Make a call that can cost money once, and know afterwards whether it happened.
+
+    Args:
+        transport: Where to.
+        job_id: The job.
+        act: The call.
+        verb: Its name, for the error.
+        before: The states in which it changes something. A job that is in another one
+            afterwards has changed.
+    """
+
+    def has_changed() -> bool | None:
+        return (JobApi(transport).get(job_id)).state not in before or None
+
+    try:
+        act(job_id)
+    except (TransportError, ServerError) as error:
+        find_out(
+            has_changed,
+            error,
+            request=f"POST /job/{job_id}/{verb}",
+            advice=f"Look at get_status() before you {verb} it again.",
+        )
 
 
 def find_jobs(
@@ -339,7 +430,7 @@ def assign(
         run_after: A job, or its id, that has to be done before this one starts.
     """
     identity = Identity(fingerprint=uuid4().hex[:16], key=uuid4().hex[:16])
-    full_name = identity.name(name)
+    full_name = identity.job(name)
     paid = pay(
         transport,
         definition_id,

@@ -5,21 +5,20 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from rapidata_core.concurrency import sleep
+from rapidata_core.concurrency import monotonic, sleep
 from rapidata_core.errors import (
     AmbiguousSubmissionError,
     RapidataError,
-    RateLimitedError,
     ServerError,
     TransportError,
     ValidationError,
     WaitTimeoutError,
+    is_undone,
 )
-from rapidata_core.policy.polling import PollingPolicy, pause
+from rapidata_core.policy.polling import PASSING, Patience, PollingPolicy
 from rapidata_core.policy.submission import SETTLE_PAUSES
 
 
@@ -40,6 +39,7 @@ def wait_until(
     what: str,
     timeout: float | None,
     polling: PollingPolicy | None = None,
+    job_id: str = "",
 ) -> Result:
     """Look until there is a result; looks that fail are repeated within the policy's budget.
 
@@ -48,35 +48,35 @@ def wait_until(
         what: What is waited for, as the beginning of a sentence.
         timeout: Seconds to wait at most; None waits for ever.
         polling: How often to look.
+        job_id: The job that it is about, for the error.
 
     Raises:
         WaitTimeoutError: It takes longer.
     """
-    policy = polling or PollingPolicy()
     chance = random.Random()
-    started = time.monotonic()
-    failing_since: float | None = None
+    patience = Patience(polling or PollingPolicy(), monotonic(), timeout)
     while True:
-        waited = time.monotonic() - started
+        began = monotonic()
         try:
             found = look()
-            failing_since = None
-        except (RateLimitedError, ServerError, TransportError) as error:
-            failing_since = failing_since or time.monotonic()
-            if time.monotonic() - failing_since > policy.error_budget:
+        except PASSING as error:
+            if patience.errors.is_spent(monotonic()):
                 raise
             _log.warning("%s: cannot look, will look again: %s", what, error)
         else:
+            patience.errors.refill()
             if found is not None:
                 return found
-        if timeout is not None and waited >= timeout:
+        if patience.is_over(began):
             raise WaitTimeoutError(
-                f"{what} is not there after {waited:.0f} s. Nothing is lost; wait again.",
-                job_id="",
+                f"{what} is not there after {began - patience.started:.0f} s. Nothing is lost; "
+                "wait again.",
+                job_id=job_id,
                 state="unknown",
             )
-        left = float("inf") if timeout is None else timeout - waited
-        sleep(max(0.0, min(pause(waited, policy, chance), left)))
+        now = monotonic()
+        patience.postpone(now, chance)
+        sleep(max(0.0, patience.due - now))
 
 
 def find_out(
@@ -99,7 +99,7 @@ def find_out(
         TransportError: The call certainly never reached the platform.
         AmbiguousSubmissionError: It stays unknown.
     """
-    if isinstance(error, TransportError) and not error.sent:
+    if is_undone(error):
         raise error
     _log.warning("the answer to %s was lost; looking what became of it", request)
     cause: RapidataError = error

@@ -19,7 +19,14 @@ UNDECIDED = ("Both", "Neither")
 
 
 class RapidataResults(dict[str, Any]):
-    """A job's results, exactly as the platform delivers them, with views on them as tables."""
+    """A job's results, exactly as the platform delivers them, with views on them as tables.
+
+    Attributes:
+        is_partial: Whether the job was not done: datapoints or answers may be missing. It is no
+            part of the dictionary, so results are equal that say the same.
+    """
+
+    is_partial: bool = False
 
     def to_pandas(self, split_details: bool = False) -> pandas.DataFrame:
         """The table of the platform's documents.
