@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from rapidata_core._async.api.mri import AsyncBenchmarkApi, AsyncLeaderboardApi
+from rapidata_core._async.api.mri import AsyncBenchmarkApi, AsyncLeaderboardApi, AsyncParticipantApi
 from rapidata_core._async.contributions import in_words, send_each
 from rapidata_core._async.leaderboards import (
     AsyncRapidataLeaderboard,
@@ -14,15 +16,19 @@ from rapidata_core._async.leaderboards import (
     weighting,
 )
 from rapidata_core._async.participants import AsyncBenchmarkParticipant, submit
+from rapidata_core._async.settling import until_settled
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.waiting import find_out, only_one
 from rapidata_core.display import show
 from rapidata_core.errors import (
+    AmbiguousSubmissionError,
     IncompleteUploadError,
+    NotFoundError,
     ServerError,
     TransportError,
     ValidationError,
     blank,
+    is_undone,
 )
 from rapidata_core.jobs.datapoint import asset_input
 from rapidata_core.policy.benchmarks import (
@@ -33,6 +39,9 @@ from rapidata_core.policy.benchmarks import (
     Prompt,
     is_asked_for,
     is_whole,
+    leaderboard_to_adopt,
+    missing_samples,
+    model_to_adopt,
     new_prompts,
     new_samples,
     read_origin,
@@ -44,13 +53,17 @@ from rapidata_core.policy.benchmarks import (
     vote_filters,
     wrong_tags,
 )
-from rapidata_core.types import Origin, Setting, Tag, VoteAggregation
+from rapidata_core.policy.submission import check_names, key_marker
+from rapidata_core.types import Origin, SampleUpload, Setting, Tag, VoteAggregation
 from rapidata_core.wire.mri import LeaderboardAnswer, LeaderboardCreated, ParticipantAnswer
 
 if TYPE_CHECKING:
     import pandas
 
+_log = logging.getLogger("rapidata_core.mri")
 _CONFLICT = 409
+# How often a leaderboard with a key is sent before that is left to the next runner.
+_ROUNDS = 4
 
 
 class AsyncRapidataBenchmark:
@@ -240,8 +253,12 @@ class AsyncRapidataBenchmark:
         excluded_tags: Sequence[str] | None = None,
         vote_aggregation: VoteAggregation | str = VoteAggregation.MAJORITY_VOTE,
         skip_initial_run: bool = False,
+        key: str | None = None,
     ) -> AsyncRapidataLeaderboard:
         """Rank the models under a question. This costs money when models are there already.
+
+        With a key this returns the leaderboard that the key has in this benchmark; without one
+        every call creates a leaderboard.
 
         Args:
             name: The leaderboard's name; labelers never see it.
@@ -258,9 +275,11 @@ class AsyncRapidataBenchmark:
             excluded_tags: Never use prompts with one of these tags.
             vote_aggregation: Whether each matchup counts once, or each vote.
             skip_initial_run: Do not compare the models that are there already.
+            key: The identity of the leaderboard, the same over retries and restarts.
 
         Raises:
             ValidationError: Something is wrong with the arguments; nothing was sent.
+            KeyConflictError: The key has a leaderboard that asks something else.
             AmbiguousSubmissionError: It is unknown whether the leaderboard was created.
         """
         detail = LeaderboardSettings(
@@ -271,6 +290,7 @@ class AsyncRapidataBenchmark:
         problems += [] if audience is None else blank("audience_id", audience)
         for argument, tags in (("included_tags", included_tags), ("excluded_tags", excluded_tags)):
             problems += [p.replace("tags:", f"{argument}:", 1) for p in wrong_tags(tags)]
+        problems += [] if key is None else blank("key", key)
         if problems:
             raise ValidationError(f"The leaderboard {name!r}", problems)
         flags = [setting.wire() for setting in settings or ()]
@@ -287,9 +307,12 @@ class AsyncRapidataBenchmark:
             "skipInitialRun": skip_initial_run,
             **detail.body(),
         }
-        answer = await self._create_leaderboard(
-            {key: value for key, value in body.items() if value is not None}
-        )
+        given = {field: value for field, value in body.items() if value is not None}
+        if key is None:
+            answer = await self._create_leaderboard(given)
+        else:
+            marker = key_marker(self._transport.settings.namespace, key)
+            answer = await self._leaderboard_of(marker, {**given, "name": f"{name}{marker}"})
         return AsyncRapidataLeaderboard(self._transport, self.id, answer)
 
     async def add_model(
@@ -301,6 +324,10 @@ class AsyncRapidataBenchmark:
         data_type: Literal["media", "text"] = "media",
     ) -> AsyncBenchmarkParticipant:
         """Add a model with what it made. It is not evaluated, and costs nothing, until it is run.
+
+        A model of the same name with the same media is not added again: it is returned, with
+        whatever it lacked, and with the status that it has. So a program that is run again after a
+        crash goes on where it stopped.
 
         Args:
             name: The model's name.
@@ -321,12 +348,14 @@ class AsyncRapidataBenchmark:
             # Somebody else may have added prompts since they were read.
             self._read = None
         unknown_identifiers(subject, samples, await self.identifiers)
-        participant = AsyncBenchmarkParticipant(
-            self._transport,
-            self.id,
-            ParticipantAnswer(id=await self._create_participant(name), name=name, status="Created"),
-        )
-        await participant.upload(samples, data_type)
+        found = await self._model(name, samples, data_type)
+        if found is None:
+            created = await self._create_participant(name)
+            found = ParticipantAnswer(id=created, name=name, status="Created"), samples
+        answer, missing = found
+        participant = AsyncBenchmarkParticipant(self._transport, self.id, answer)
+        if missing:
+            await participant.upload(missing, data_type)
         return participant
 
     async def evaluate_model(
@@ -337,12 +366,21 @@ class AsyncRapidataBenchmark:
         prompts: Sequence[str] | None = None,
         data_type: Literal["media", "text"] = "media",
     ) -> None:
-        """Add a model and evaluate it on every leaderboard. This costs money.
+        """Add a model and evaluate it on every leaderboard. This costs money, once.
 
         See :meth:`add_model` for arguments and errors; a model whose media are incomplete is not
-        submitted.
+        submitted, and one of the same name with the same media that was submitted is not submitted
+        again. For new media under the names of old files, give the model another name.
         """
         participant = await self.add_model(name, media, identifiers, prompts, data_type)
+        samples = new_samples(name, media, identifiers, prompts, data_type=data_type)
+        found = await self._model(name, samples, data_type, complete=True)
+        if found is not None and found[0].id != participant.id:
+            # Another runner added it at the same time. Ours costs nothing yet.
+            _log.warning("%r is participant %s already; deleting ours", name, found[0].id)
+            with suppress(NotFoundError):
+                await participant.delete()
+            participant = AsyncBenchmarkParticipant(self._transport, self.id, found[0])
         await participant.run()
 
     async def run(self) -> None:
@@ -354,7 +392,9 @@ class AsyncRapidataBenchmark:
             AmbiguousSubmissionError: It is unknown whether they were submitted.
         """
         ready = [one for one in await self.participants if one.status in READY]
-        await submit(self._transport, self.id, ready)
+        # A runner that died before it uploaded anything has left one that the platform refuses.
+        filled = [one for one in ready if one.status != "Created" or await one.has_media()]
+        await submit(self._transport, self.id, filled)
 
     async def get_overall_standings(
         self,
@@ -455,6 +495,41 @@ class AsyncRapidataBenchmark:
             advice = "Call retry(): it leaves alone what the benchmark has."
             await find_out(look, error, request="POST …/prompt", advice=advice)
 
+    async def _model(
+        self,
+        name: str,
+        samples: Sequence[SampleUpload],
+        data_type: str,
+        *,
+        complete: bool = False,
+    ) -> tuple[ParticipantAnswer, list[SampleUpload]] | None:
+        """The participant that is this model, and what it lacks.
+
+        Args:
+            name: The model's name.
+            samples: What it made.
+            data_type: ``media`` or ``text``.
+            complete: Pass over those that lack something.
+        """
+        lacking: dict[str, list[SampleUpload]] = {}
+        same: list[ParticipantAnswer] = []
+        for one in await self._benchmarks.participants(self.id, [("name[eq]", name)]):
+            if one.name != name:
+                continue
+            try:
+                held = await AsyncParticipantApi(self._transport).samples(one.id)
+            except NotFoundError:
+                # Another runner, of the same model, has just deleted its own.
+                continue
+            missing = missing_samples(held, samples, data_type)
+            # What was submitted with less was another model.
+            may_grow = one.status in READY and not complete
+            if missing is not None and (may_grow or not missing):
+                same.append(one)
+                lacking[one.id] = missing
+        found = model_to_adopt(same)
+        return None if found is None else (found, lacking[found.id])
+
     async def _create_participant(self, name: str) -> str:
         async def look() -> str | None:
             # An unused one of the same name, whoever left it behind, is as good as a new one.
@@ -485,6 +560,40 @@ class AsyncRapidataBenchmark:
         except (TransportError, ServerError) as error:
             return await find_out(look, error, request=request, advice=advice)
         return _leaderboard(body, created)
+
+    async def _leaderboard_of(self, marker: str, body: dict[str, Any]) -> LeaderboardAnswer:
+        """The leaderboard that a key has, or a new one."""
+
+        async def look() -> LeaderboardAnswer | None:
+            ending = [("name[ends_with]", marker), ("sort", "created_at")]
+            found = await self._benchmarks.leaderboards(self.id, ending)
+            check_names((one.name for one in found), marker)
+            for younger in found[1:]:
+                _log.warning("a race made two leaderboards of a key; deleting %s", younger.id)
+                await AsyncLeaderboardApi(self._transport).delete(younger.id)
+            return leaderboard_to_adopt(found[0], body) if found else None
+
+        found = await look()
+        for _ in range(_ROUNDS):
+            if found is not None:
+                return found
+            try:
+                created = await AsyncLeaderboardApi(self._transport).create(body)
+            except (TransportError, ServerError) as error:
+                if is_undone(error):
+                    raise
+                _log.warning("the answer to POST /leaderboard was lost; looking for it")
+                what = "The leaderboard that was just created"
+                seconds = self._transport.settings.settle
+                found = await until_settled(look, what=what, seconds=seconds)
+            else:
+                # Another runner may have been a little faster.
+                return await look() or _leaderboard(body, created)
+        raise AmbiguousSubmissionError(
+            f"{_ROUNDS} times there was no clear answer, and nothing showed that the leaderboard "
+            "was created. Create it again with the same key: that looks first.",
+            request="POST /leaderboard",
+        )
 
     def __repr__(self) -> str:
         return f"RapidataBenchmark(id={self.id!r}, name={self.name!r})"

@@ -7,19 +7,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from rapidata_core._async.api.flows import AsyncFlowApi, Kind
+from rapidata_core._async.batches import AsyncBatches
+from rapidata_core._async.settling import until_settled
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.upload import Filled, fill, upload_assets
 from rapidata_core._async.waiting import find_out, steady, wait_until
 from rapidata_core.errors import (
+    AmbiguousSubmissionError,
     FailedUploadException,
     FlowItemFailedError,
     ServerError,
     TransportError,
     ValidationError,
+    is_undone,
     refuse_blank,
 )
 from rapidata_core.jobs.checks import given
-from rapidata_core.jobs.datapoint import Datapoint, asset_input
+from rapidata_core.jobs.datapoint import asset_input
 from rapidata_core.policy.flows import (
     ClassifyBatch,
     ClassifyChanges,
@@ -30,6 +34,7 @@ from rapidata_core.policy.flows import (
     distinct,
     has_ended,
 )
+from rapidata_core.policy.submission import Identity
 from rapidata_core.types import (
     ClassifyDatapointResult,
     ClassifyFlowItemResult,
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
     import pandas
 
 _log = logging.getLogger("rapidata_core.flow")
+# How often a batch with a key is sent before that is left to the next runner.
+_ROUNDS = 4
 _KINDS: dict[str, Kind] = {
     "Ranking": "ranking",
     "RankingFlow": "ranking",
@@ -202,6 +209,7 @@ class AsyncRapidataFlow:
     def __init__(self, transport: AsyncTransport, flow_id: str, name: str) -> None:
         self._transport = transport
         self._flows = AsyncFlowApi(transport)
+        self._batches = AsyncBatches(transport, flow_id)
         self.id = flow_id
         self.name = name
 
@@ -219,51 +227,39 @@ class AsyncRapidataFlow:
         """Delete the flow. The results of its batches stay readable."""
         await self._flows.delete(self.id)
 
-    async def _create_item(
-        self, dataset_id: str, body: dict[str, Any], *, again: bool
+    async def _create(
+        self, batch: RankingBatch | ClassifyBatch, accept_failed_uploads: bool, key: str | None
     ) -> AsyncRapidataFlowItem:
-        """Start a batch, paid for; a lost answer is resolved by looking for the dataset's item."""
-
-        async def look() -> str | None:
-            # Every batch has a dataset of its own, so it is the only one.
-            items = await self._flows.items(self.id)
-            return next((item.id for item in items if item.dataset_id == dataset_id), None)
-
-        found = await look() if again else None
-        if found is not None:
-            return self._item(found, dataset_id)
-        try:
-            created = await self._flows.create_item(
-                self.kind, self.id, {"datasetId": dataset_id, **body}
-            )
-        except (TransportError, ServerError) as error:
-            found = await find_out(
-                look,
-                error,
-                request=f"POST /flow/{self.kind}/{self.id}/item",
-                advice=f"Look in get_flow_items() for one with dataset_id {dataset_id!r} before "
-                "you create the batch again.",
-            )
-            return self._item(found, dataset_id)
-        return self._item(created.flow_item_id, dataset_id)
-
-    async def _start(
-        self, points: Sequence[Datapoint], body: dict[str, Any], accept_failed_uploads: bool
-    ) -> AsyncRapidataFlowItem:
-        """Upload a batch and start it.
+        """Upload a batch and start it, unless its key has one.
 
         Raises:
             FailedUploadException: Some of it could not be uploaded, and that is not accepted, or
                 nothing could.
         """
-        filled = await fill(self._transport, {"name": f"{self.name}_dataset"}, points)
-        return await self._start_filled(filled, body, accept_failed_uploads)
+        name = f"{self.name}_dataset"
+        identity = None
+        if key is not None:
+            identity = batch.identify(self._transport.settings.namespace, key)
+            found = await self._batches.find(identity)
+            if found is not None:
+                _log.info("adopting flow item %s: this key has it already", found.id)
+                return self._item(found.id, found.dataset_id)
+            name = identity.job(name)
+        body: dict[str, Any] = {"timeToLiveInSeconds": batch.time_to_live}
+        if isinstance(batch, RankingBatch):
+            body["context"] = batch.context
+            if batch.context_assets is not None:
+                uploaded = await upload_assets(self._transport, batch.context_assets)
+                body["contextAsset"] = asset_input(batch.context_assets, "media", uploaded)
+        filled = await fill(self._transport, {"name": name}, batch.points())
+        return await self._start(filled, body, accept_failed_uploads, identity)
 
-    async def _start_filled(
+    async def _start(
         self,
         filled: Filled,
         body: dict[str, Any],
         accept_failed_uploads: bool,
+        identity: Identity | None,
         *,
         again: bool = False,
     ) -> AsyncRapidataFlowItem:
@@ -275,7 +271,7 @@ class AsyncRapidataFlow:
                 added, failed = await filled.dataset.add_datapoints(filled.failed)
                 more = Filled(filled.dataset, [*filled.successful, *added], failed)
                 # Called twice, it finds the batch that it started.
-                return await self._start_filled(more, body, accept_failed_uploads, again=True)
+                return await self._start(more, body, accept_failed_uploads, identity, again=True)
 
             reasons = ", ".join(sorted({failure.error_message for failure in filled.failed}))
             raise FailedUploadException(
@@ -292,7 +288,56 @@ class AsyncRapidataFlow:
                 self.id,
                 len(filled.failed),
             )
-        return await self._create_item(filled.dataset.id, body, again=again)
+        dataset_id = filled.dataset.id
+        body = {"datasetId": dataset_id, **body}
+        found = await self._item_with(dataset_id) if again else None
+        if identity is not None:
+            found = found or await self._pay_patiently(body)
+            kept = await self._batches.settle_race(identity, found)
+            return self._item(kept.id, kept.dataset_id) if kept else self._item(found, dataset_id)
+        return self._item(found or await self._pay(body), dataset_id)
+
+    async def _item_with(self, dataset_id: str) -> str | None:
+        """The item that has a dataset: the only one, as every batch has a dataset of its own."""
+        items = await self._flows.items(self.id)
+        return next((item.id for item in items if item.dataset_id == dataset_id), None)
+
+    async def _pay(self, body: dict[str, Any]) -> str:
+        """Make the paid call once, and know afterwards which item it made."""
+        dataset_id = body["datasetId"]
+        try:
+            return (await self._flows.create_item(self.kind, self.id, body)).flow_item_id
+        except (TransportError, ServerError) as error:
+            return await find_out(
+                lambda: self._item_with(dataset_id),
+                error,
+                request=f"POST /flow/{self.kind}/{self.id}/item",
+                advice=f"Look in get_flow_items() for one with dataset_id {dataset_id!r} before "
+                "you create the batch again.",
+            )
+
+    async def _pay_patiently(self, body: dict[str, Any]) -> str:
+        """The same with a key: what certainly was not carried out is sent again."""
+        dataset_id = body["datasetId"]
+        for _ in range(_ROUNDS):
+            try:
+                return (await self._flows.create_item(self.kind, self.id, body)).flow_item_id
+            except (TransportError, ServerError) as error:
+                if is_undone(error):
+                    raise
+                _log.warning("the answer about a new batch was lost; looking what became of it")
+            found = await until_settled(
+                lambda: self._item_with(dataset_id),
+                what=f"The batch with dataset {dataset_id}",
+                seconds=self._transport.settings.settle,
+            )
+            if found is not None:
+                return found
+        raise AmbiguousSubmissionError(
+            f"{_ROUNDS} times there was no clear answer, and nothing showed that the batch was "
+            "created. Create it again with the same key: that looks first.",
+            request=f"POST /flow/{self.kind}/{self.id}/item",
+        )
 
     def _item(self, item_id: str, dataset_id: str) -> AsyncRapidataFlowItem:
         return AsyncRapidataFlowItem(self._transport, self.kind, self.id, item_id, dataset_id)
@@ -321,6 +366,7 @@ class AsyncRapidataRankingFlow(AsyncRapidataFlow):
         private_metadata: Sequence[dict[str, str]] | None = None,
         accept_failed_uploads: bool = False,
         time_to_live: int | None = None,
+        key: str | None = None,
     ) -> AsyncRapidataFlowItem:
         """Start to rank a batch, independently of all others. This costs money.
 
@@ -333,8 +379,12 @@ class AsyncRapidataRankingFlow(AsyncRapidataFlow):
             accept_failed_uploads: Rank what could be uploaded when something could not.
             time_to_live: Seconds, 20 to 3600, after which the batch ends with what it has. The
                 platform's default is 240. The drain duration is part of it.
+            key: The identity of the batch, the same over retries and restarts: the batch that the
+                key has in this flow is returned instead of a new one. Without a key every call
+                starts a batch.
 
         Raises:
+            KeyConflictError: The key has a batch of something else.
             FailedUploadException: Some datapoints could not be uploaded; nothing was paid.
             AmbiguousSubmissionError: The answer was lost and the item did not show up.
         """
@@ -348,14 +398,7 @@ class AsyncRapidataRankingFlow(AsyncRapidataFlow):
                 time_to_live=time_to_live,
             )
         )
-        body: dict[str, Any] = {
-            "context": batch.context,
-            "timeToLiveInSeconds": batch.time_to_live,
-        }
-        if batch.context_assets is not None:
-            uploaded = await upload_assets(self._transport, batch.context_assets)
-            body["contextAsset"] = asset_input(batch.context_assets, "media", uploaded)
-        return await self._start(batch.points(), body, accept_failed_uploads)
+        return await self._create(batch, accept_failed_uploads, key)
 
     async def update_config(
         self,
@@ -409,6 +452,7 @@ class AsyncRapidataClassifyFlow(AsyncRapidataFlow):
         private_metadata: Sequence[dict[str, str]] | None = None,
         accept_failed_uploads: bool = False,
         time_to_live: int | None = None,
+        key: str | None = None,
     ) -> AsyncRapidataFlowItem:
         """Start to classify a batch. This costs money.
 
@@ -421,8 +465,12 @@ class AsyncRapidataClassifyFlow(AsyncRapidataFlow):
             accept_failed_uploads: Classify what could be uploaded when something could not.
             time_to_live: Seconds, 20 to 3600, after which the batch ends with what it has. The
                 platform's default is 240. The drain duration is part of it.
+            key: The identity of the batch, the same over retries and restarts: the batch that the
+                key has in this flow is returned instead of a new one. Without a key every call
+                starts a batch.
 
         Raises:
+            KeyConflictError: The key has a batch of something else.
             FailedUploadException: Some datapoints could not be uploaded; nothing was paid.
             AmbiguousSubmissionError: The answer was lost and the item did not show up.
         """
@@ -436,8 +484,7 @@ class AsyncRapidataClassifyFlow(AsyncRapidataFlow):
                 time_to_live=time_to_live,
             )
         )
-        body = {"timeToLiveInSeconds": batch.time_to_live}
-        return await self._start(batch.points(), body, accept_failed_uploads)
+        return await self._create(batch, accept_failed_uploads, key)
 
     async def update_config(self, drain_duration: int | None = None) -> None:
         """Change what is given, for new batches only; nothing is sent when nothing is.

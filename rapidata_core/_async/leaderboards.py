@@ -18,6 +18,7 @@ from rapidata_core.policy.benchmarks import (
     standings_rows,
     vote_filters,
 )
+from rapidata_core.policy.submission import readable, renamed
 from rapidata_core.types import VoteAggregation
 from rapidata_core.wire.mri import LeaderboardAnswer, MatrixAnswer, StandingsAnswer
 
@@ -115,9 +116,13 @@ class AsyncRapidataLeaderboard:
             raise ValidationError("The leaderboard's new settings", problems)
         if name is not None:
             refuse_blank(name=name)
-        if not changes.body():
+        body = changes.body()
+        if not body:
             return
-        await self._leaderboards.update(self.id, changes.body())
+        if name is not None:
+            # The key that it was created with stays.
+            body["name"] = renamed(self._full_name, name)
+        await self._leaderboards.update(self.id, body)
         self.name = name or self.name
         self.response_budget = changes.response_budget or self.response_budget
         self.min_responses_per_matchup = min_responses_per_matchup or self.min_responses_per_matchup
@@ -199,7 +204,8 @@ class AsyncRapidataLeaderboard:
         show(self.url)
 
     def _take(self, answer: LeaderboardAnswer) -> None:
-        self.name = answer.name
+        self._full_name = answer.name
+        self.name = readable(answer.name)
         self.instruction = answer.instruction
         self.show_prompt = answer.show_prompt
         self.show_prompt_asset = answer.show_prompt_asset

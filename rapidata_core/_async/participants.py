@@ -125,6 +125,11 @@ class AsyncBenchmarkParticipant:
             sample.identifier for sample in held if sample.id is not None
         )
 
+    async def has_media(self) -> bool:
+        """Whether the platform has any sample of it."""
+        held = await self._participants.samples(self.id)
+        return any(sample.id is not None for sample in held)
+
     async def run(self) -> None:
         """Submit the model for evaluation on every leaderboard. This costs money.
 

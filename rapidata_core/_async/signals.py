@@ -11,25 +11,41 @@ from rapidata_core._async.api.signals import AsyncSignalApi
 from rapidata_core._async.audiences import AsyncAnyAudience
 from rapidata_core._async.definitions import AsyncRapidataJobDefinition
 from rapidata_core._async.jobs import AsyncRapidataJob, find_jobs, get_job
+from rapidata_core._async.settling import until_settled
 from rapidata_core._async.transport import AsyncTransport
+from rapidata_core._async.trigger import SHOWS, trigger_once
 from rapidata_core._async.waiting import find_out, only_one, steady, wait_until
 from rapidata_core.errors import (
     AmbiguousSubmissionError,
+    NotFoundError,
     RapidataError,
     ServerError,
     SignalRunError,
     TransportError,
     ValidationError,
     blank,
+    is_undone,
     refuse_blank,
 )
+from rapidata_core.policy.signals import (
+    MANUAL,
+    described,
+    description_for_people,
+    made_no_job,
+    oldest_signal,
+    read_intent,
+    signal_changes,
+)
+from rapidata_core.policy.submission import check_names, key_marker, readable, renamed
 from rapidata_core.types import SignalRun, SignalRunStatus
 from rapidata_core.wire.signal import RunAnswer, SignalAnswer
 
 _log = logging.getLogger("rapidata_core.signals")
 _SHORTEST_INTERVAL = 60
 _SECONDS_PER_HOUR = 3600
-_MANUAL = "Manual"
+# How often a signal is sent before that is left to the next runner.
+_ROUNDS = 4
+_SAME_KEY = "Create it again with the same key: that looks first."
 
 
 class AsyncRapidataSignal:
@@ -71,8 +87,8 @@ class AsyncRapidataSignal:
         self._signals = AsyncSignalApi(transport)
         # The runs that are no news to whoever waits; None: not looked yet.
         self._seen: set[str] | None = None
-        # For every trigger whose run nobody waited for yet: the runs that were there before.
-        self._triggered: list[set[str]] = []
+        # The runs that were triggered here and that nobody waited for yet.
+        self._triggered: list[str] = []
         self._keep(answer)
 
     async def reload(self) -> AsyncRapidataSignal:
@@ -98,6 +114,8 @@ class AsyncRapidataSignal:
     ) -> None:
         """Change what is given; nothing is sent when nothing is.
 
+        A key that the signal was created with, or is being triggered with, stays.
+
         Args:
             name: The new name.
             description: The new description.
@@ -107,50 +125,52 @@ class AsyncRapidataSignal:
         problems += [] if interval_hours is None else _interval_problems(interval_hours)
         if problems:
             raise ValidationError("signal", problems)
-        changes: dict[str, Any] = {"name": name, "description": description}
+        # An explicit null might clear a field, so what was not given is absent.
+        changes: dict[str, Any] = {}
         if interval_hours is not None:
             changes["intervalSeconds"] = _seconds(interval_hours)
-        # An explicit null might clear a field, so what was not given is absent.
-        given = {field: value for field, value in changes.items() if value is not None}
-        if given:
-            await self._signals.update(self.id, given)
+        if name is not None:
+            changes["name"] = renamed(self._full_name, name)
+        if description is not None:
+            # What is written there for us may have changed since it was read last.
+            intent = read_intent((await self._signals.get(self.id)).description)
+            changes["description"] = described(description, intent)
+        if changes:
+            await self._signals.update(self.id, changes)
             await self.reload()
 
     async def delete(self) -> None:
         """Delete the signal and its runs. The jobs that it made go on."""
         await self._signals.delete(self.id)
 
-    async def trigger(self) -> None:
+    async def trigger(self, key: str | None = None) -> SignalRun:
         """Fire once now, whatever the schedule says, also while paused. This costs money.
 
         The job is made in the background; :meth:`wait_for_next_job` returns it. A trigger while the
-        previous job is not done is skipped by the platform.
+        previous job is not done is skipped by the platform, and costs nothing.
+
+        Args:
+            key: The identity of this firing, the same over retries and restarts. A key gets one run
+                with a job, however often this is called; see the documentation of signals for what
+                that rests on. Without a key every call fires.
+
+        Returns:
+            The run, as it is when it shows: its job may be still to come, and it may be skipped.
 
         Raises:
             AmbiguousSubmissionError: The answer was lost and no run showed up.
+            SignalRunError: The run of another key has no job yet.
         """
-        runs = await self._runs()
-        before = {run.id for run in runs}
         if self._seen is None:
-            self._seen = set(before)
-        told = sum(run.trigger_source == _MANUAL and run.id not in self._seen for run in runs)
-        # Runs of earlier triggers that are still to come.
-        due = max(0, len(self._triggered) - told)
-        try:
-            await self._signals.trigger(self.id)
-        except (TransportError, ServerError) as error:
-
-            async def look() -> bool | None:
-                new = [run for run in await self._runs() if run.id not in before]
-                return sum(run.trigger_source == _MANUAL for run in new) > due or None
-
-            await find_out(
-                look,
-                error,
-                request=f"POST /signal/{self.id}/trigger",
-                advice="Look at get_runs() before you trigger again.",
-            )
-        self._triggered.append(before)
+            self._seen = {run.id for run in await self._runs()}
+        if key is None:
+            run = await self._fire()
+        else:
+            run = await trigger_once(self._transport, self.id, key)
+        self._seen.add(run.id)
+        if run.id not in self._triggered:
+            self._triggered.append(run.id)
+        return _run(run)
 
     async def get_runs(self, page: int = 1, page_size: int = 20) -> list[SignalRun]:
         """Its firings, newest first, also those that were skipped and have no job.
@@ -191,10 +211,10 @@ class AsyncRapidataSignal:
     ) -> AsyncRapidataJob:
         """Wait until the next firing has made its job.
 
-        After :meth:`trigger` that is the run of this very trigger: the first manual run that was
-        not there before. Otherwise it is the first run that was not there when this object first
-        looked, or that came after the one that it returned last. Runs are told apart by their ids,
-        so a wrong clock changes nothing. Scheduled firings that were skipped are passed over.
+        After :meth:`trigger` that is the run that it returned. Otherwise it is the first run that
+        was not there when this object first looked, or that came after the one that it returned
+        last. Runs are told apart by their ids, so a wrong clock changes nothing. Scheduled firings
+        that were skipped are passed over.
 
         Args:
             timeout: Seconds to wait at most; None waits for ever.
@@ -207,18 +227,17 @@ class AsyncRapidataSignal:
         polling = steady(poll_interval)
         if self._seen is None:
             self._seen = {run.id for run in await self._runs()}
-        manual = bool(self._triggered)
-        before = self._triggered[0] if manual else set[str]()
+        triggered = self._triggered[0] if self._triggered else None
 
         async def look() -> str | None:
-            while (run := await self._unseen(before, manual=manual)) is not None:
+            while (run := await self._next_run(triggered)) is not None:
                 if run.audience_job_id is not None:
-                    self._settle(run, manual=manual)
+                    self._settle(run)
                     return run.audience_job_id
-                if run.status not in {SignalRunStatus.SKIPPED, SignalRunStatus.FAILED}:
+                if not made_no_job(run):
                     return None
-                self._settle(run, manual=manual)
-                if manual or run.status == SignalRunStatus.FAILED:
+                self._settle(run)
+                if run.id == triggered or run.status == SignalRunStatus.FAILED:
                     raise _no_job(run)
                 _log.info("signal %s skipped a firing: %s", self.id, run.skipped_reason)
             return None
@@ -230,25 +249,60 @@ class AsyncRapidataSignal:
     async def _runs(self, page: int = 1, size: int = 100) -> list[RunAnswer]:
         return list(await self._signals.runs(self.id, page=page, size=size))
 
-    async def _unseen(self, before: set[str], *, manual: bool) -> RunAnswer | None:
-        """The oldest run that is news."""
-        known = before | (self._seen or set())
+    async def _fire(self) -> RunAnswer:
+        """Make the paid call once, and know afterwards which run it began."""
+        before = {run.id for run in await self._runs()}
+
+        async def look() -> RunAnswer | None:
+            # Other callers may have taken some since.
+            known = before | (self._seen or set())
+            new = [run for run in await self._runs() if run.id not in known]
+            manual = (run for run in new if run.trigger_source == MANUAL)
+            return min(manual, key=lambda run: run.started_at, default=None)
+
+        request = f"POST /signal/{self.id}/trigger"
+        advice = "Look at get_runs() before you trigger again."
+        try:
+            await self._signals.trigger(self.id)
+        except (TransportError, ServerError) as error:
+            return await find_out(look, error, request=request, advice=advice)
+        what = f"The run of signal {self.id} that was triggered"
+        try:
+            run = await until_settled(look, what=what, seconds=SHOWS)
+        except RapidataError as error:
+            raise AmbiguousSubmissionError(
+                f"Signal {self.id} was triggered, but its runs cannot be read. {advice} The cause: "
+                f"{error.message}",
+                request=request,
+                trace_id=error.trace_id,
+            ) from error
+        if run is None:
+            raise AmbiguousSubmissionError(
+                f"Signal {self.id} was triggered, but no run shows for {SHOWS:.0f} s. {advice}",
+                request=request,
+            )
+        return run
+
+    async def _next_run(self, triggered: str | None) -> RunAnswer | None:
+        """The run that was triggered, or the oldest one that is news."""
+        if triggered is not None:
+            return await self._signals.run(triggered)
+        known = self._seen or set()
         runs = [run for run in await self._runs() if run.id not in known]
-        if manual:
-            runs = [run for run in runs if run.trigger_source == _MANUAL]
         return min(runs, key=lambda run: run.started_at, default=None)
 
-    def _settle(self, run: RunAnswer, *, manual: bool) -> None:
+    def _settle(self, run: RunAnswer) -> None:
         """Note that somebody was told about a run."""
         assert self._seen is not None
         self._seen.add(run.id)
-        if manual:
-            self._triggered.pop(0)
+        if run.id in self._triggered:
+            self._triggered.remove(run.id)
 
     def _keep(self, answer: SignalAnswer) -> None:
         self.id = answer.id
-        self.name = answer.name
-        self.description = answer.description
+        self._full_name = answer.name
+        self.name = readable(answer.name)
+        self.description = description_for_people(answer.description)
         self.audience_id = answer.audience_id
         self.job_definition_id = answer.job_definition_id
         self.revision_number = answer.revision_number
@@ -279,8 +333,12 @@ class AsyncSignals:
         description: str | None = None,
         revision_number: int | None = None,
         is_public: bool = False,
+        key: str | None = None,
     ) -> AsyncRapidataSignal:
         """Make a job at every interval from now on. Every firing costs what its job costs.
+
+        With a key this updates the signal that the key has, where it differs in its name,
+        description or interval; without one every call creates a signal.
 
         Args:
             name: Its name.
@@ -291,8 +349,10 @@ class AsyncSignals:
             revision_number: Always ask this revision of the definition; by default the latest one
                 at the time of each firing.
             is_public: Let others find and read it.
+            key: The identity of the signal, the same over retries and restarts.
 
         Raises:
+            KeyConflictError: The key has a signal that differs in what cannot be changed.
             AmbiguousSubmissionError: The answer was lost and the signal did not show up.
         """
         audience_id = audience if isinstance(audience, str) else audience.id
@@ -301,6 +361,7 @@ class AsyncSignals:
         problems += blank("job_definition", definition_id) + _interval_problems(interval_hours)
         if revision_number is not None and not revision_number >= 1:
             problems.append(f"revision_number: must be at least 1, not {revision_number!r}")
+        problems += [] if key is None else blank("key", key)
         if problems:
             raise ValidationError("signal", problems)
         body = {
@@ -312,7 +373,12 @@ class AsyncSignals:
             "intervalSeconds": _seconds(interval_hours),
             "isPublic": is_public,
         }
-        return AsyncRapidataSignal(self._transport, await self._create_once(body))
+        if key is None:
+            answer = await self._create_once(body)
+        else:
+            marker = key_marker(self._transport.settings.namespace, key)
+            answer = await self._create_or_update({**body, "name": f"{name}{marker}"}, marker)
+        return AsyncRapidataSignal(self._transport, answer)
 
     async def get_signal_by_id(self, signal_id: str) -> AsyncRapidataSignal:
         """Find a signal again.
@@ -354,13 +420,85 @@ class AsyncSignals:
         try:
             return await self._signals.get(created.id)
         except RapidataError as error:
-            # It fires from now on, so its id must not get lost.
-            raise AmbiguousSubmissionError(
-                f"Signal {created.id} was created, but cannot be read. Do not create it again; get "
-                f"it with client.signals.get_signal_by_id. The cause: {error.message}",
-                request="POST /signal",
-                trace_id=error.trace_id,
-            ) from error
+            advice = "Do not create it again; get it with client.signals.get_signal_by_id."
+            raise _unreadable(created.id, advice, error) from error
+
+    async def _create_or_update(self, body: dict[str, Any], marker: str) -> SignalAnswer:
+        """The signal of a key, as it is asked for: the one that it has, or a new one."""
+        for _ in range(_ROUNDS):
+            found = await self._keep_oldest(await self._carrying(marker))
+            if found is None:
+                found = await self._create_of_key(body, marker)
+            if found is not None:
+                changes = signal_changes(found, body)
+                if not changes:
+                    return found
+                await self._signals.update(found.id, changes)
+                return await self._signals.get(found.id)
+        raise AmbiguousSubmissionError(
+            f"After {_ROUNDS} rounds it is still unknown whether the key has a signal, because "
+            f"answers were lost. {_SAME_KEY}",
+            request="POST /signal",
+        )
+
+    async def _create_of_key(self, body: dict[str, Any], marker: str) -> SignalAnswer | None:
+        """Create the signal of a key; None when it certainly was not created."""
+        seconds = self._transport.settings.settle
+        what = "The signal that was just created"
+        try:
+            created = await self._signals.create(body)
+        except (TransportError, ServerError) as error:
+            if is_undone(error):
+                raise
+            _log.warning("the answer to POST /signal was lost; looking what became of it")
+
+            async def appears() -> SignalAnswer | None:
+                return await self._keep_oldest(await self._carrying(marker))
+
+            return await until_settled(appears, what=what, seconds=seconds)
+
+        async def is_listed() -> SignalAnswer | None:
+            found = await self._carrying(marker)
+            if created.id in {signal.id for signal in found} or await self._is_gone(created.id):
+                return await self._keep_oldest(found)
+            return None
+
+        try:
+            listed = await until_settled(is_listed, what=what, seconds=seconds)
+            return listed or await self._signals.get(created.id)
+        except RapidataError as error:
+            raise _unreadable(created.id, _SAME_KEY, error) from error
+
+    async def _carrying(self, marker: str) -> list[SignalAnswer]:
+        """The signals of a key. A failed read raises: it does not mean "nothing there"."""
+        found = list(await self._signals.list([("name[ends_with]", marker)]))
+        check_names((signal.name for signal in found), marker)
+        return found
+
+    async def _is_gone(self, signal_id: str) -> bool:
+        """Whether another runner of the key has deleted a signal."""
+        try:
+            await self._signals.get(signal_id)
+        except NotFoundError:
+            return True
+        return False
+
+    async def _keep_oldest(self, signals: list[SignalAnswer]) -> SignalAnswer | None:
+        """The signal that a key has; younger ones, which only a race can have made, are deleted."""
+        if not signals:
+            return None
+        oldest = oldest_signal(signals)
+        for younger in (signal.id for signal in signals if signal is not oldest):
+            _log.warning(
+                "this key has signal %s already; deleting %s of a race", oldest.id, younger
+            )
+            try:
+                # A signal that is paused cannot fire while it is being deleted.
+                await self._signals.pause(younger)
+                await self._signals.delete(younger)
+            except NotFoundError:
+                _log.info("signal %s is gone already", younger)
+        return oldest
 
     async def _twins(self, body: dict[str, Any]) -> list[SignalAnswer]:
         """The signals that could be the one that is being created, newest first."""
@@ -371,6 +509,15 @@ class AsyncSignals:
         ]
         same = _is_twin(body)
         return [signal for signal in await self._signals.list(filters) if same(signal)]
+
+
+def _unreadable(signal_id: str, advice: str, error: RapidataError) -> AmbiguousSubmissionError:
+    """What is raised for a signal that fires from now on, so that its id does not get lost."""
+    return AmbiguousSubmissionError(
+        f"Signal {signal_id} was created, but cannot be read. {advice} The cause: {error.message}",
+        request="POST /signal",
+        trace_id=error.trace_id,
+    )
 
 
 def _is_twin(body: dict[str, Any]) -> Callable[[SignalAnswer], bool]:

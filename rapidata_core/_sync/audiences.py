@@ -13,7 +13,7 @@ from rapidata_core._sync.examples import Examples
 from rapidata_core._sync.jobs import RapidataJob, assign, find_jobs
 from rapidata_core._sync.transport import Transport
 from rapidata_core.concurrency import offload, sleep
-from rapidata_core.errors import RapidataError, ServerError, TransportError, refuse_blank
+from rapidata_core.errors import RapidataError, ServerError, TransportError, is_undone, refuse_blank
 from rapidata_core.filters import Filter, check_filters, combined, read_filter
 from rapidata_core.jobs import (
     ClassificationExample,
@@ -483,7 +483,7 @@ class Audiences:
         try:
             audience_id = (self._audiences.create(body)).audience_id
         except (TransportError, ServerError) as error:
-            if isinstance(error, TransportError) and not error.sent:
+            if is_undone(error):
                 raise
             _log.warning("the answer about audience %r was lost; looking whether it is there", name)
             audience_id = self._find_lost(name, chosen, rule)

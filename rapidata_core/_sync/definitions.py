@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from rapidata_core._sync.api.definitions import DefinitionApi
 from rapidata_core._sync.define import define, revise
-from rapidata_core._sync.jobs import RapidataJob, estimate, find_jobs, get_job
+from rapidata_core._sync.jobs import (
+    RapidataJob,
+    estimate,
+    find_jobs,
+    get_job,
+    wait_for_job,
+)
 from rapidata_core._sync.submit import price
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.waiting import wait_until
@@ -26,7 +32,7 @@ from rapidata_core.jobs import (
     parse_job,
 )
 from rapidata_core.jobs.checks import given
-from rapidata_core.policy.polling import PollingPolicy
+from rapidata_core.policy.polling import PollingPolicy, Reaction
 from rapidata_core.policy.revisions import (
     changed,
     instruction_of,
@@ -35,7 +41,7 @@ from rapidata_core.policy.revisions import (
     settings_of,
 )
 from rapidata_core.policy.submission import readable
-from rapidata_core.types import CostEstimate, RevisionInfo, Setting
+from rapidata_core.types import CostEstimate, JobProgress, RevisionInfo, Setting
 from rapidata_core.wire.definition import RevisionAnswer
 
 # Preparing takes a second at most for all but the largest.
@@ -241,10 +247,8 @@ class Jobs:
                 of the others; it is the error's ``job_definition``, and ``retry()`` completes it.
         """
         spec = parse_job(spec)
-        definition_id = define(
-            self._transport, spec, spec.name, failure_tolerance=failure_tolerance
-        )
-        return RapidataJobDefinition(self._transport, definition_id, spec.name, 1)
+        made = define(self._transport, spec, spec.name, failure_tolerance=failure_tolerance)
+        return RapidataJobDefinition(self._transport, made.definition_id, spec.name, 1)
 
     def create_classification_job_definition(
         self,
@@ -516,6 +520,30 @@ class Jobs:
             NotFoundError: There is none with this id.
         """
         return get_job(self._transport, job_id)
+
+    def wait(
+        self,
+        job_id: str,
+        timeout: float | None = None,
+        on_progress: Callable[[JobProgress], object] | None = None,
+        poll_interval: float | None = None,
+        on_attention: Mapping[str, Reaction] | None = None,
+    ) -> None:
+        """Wait until a job's results are there, without a request of its own to find the job.
+
+        Args:
+            job_id: The job; see :meth:`RapidataJob.wait` for the others, and the errors.
+            timeout: Seconds to wait at most; None waits for ever.
+            on_progress: Called with every change.
+            poll_interval: Seconds between looks; by default it grows with the time waited.
+            on_attention: What to do in states in which somebody has to act.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        wait_for_job(
+            self._transport, job_id, timeout, on_progress, poll_interval, on_attention
+        )
 
     def find_jobs(
         self, name: str = "", amount: int = 10, page: int = 1

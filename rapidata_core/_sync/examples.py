@@ -11,7 +11,7 @@ from typing import Any
 from rapidata_core._sync.api.audiences import AudienceApi
 from rapidata_core._sync.assets import upload_assets
 from rapidata_core._sync.transport import Transport
-from rapidata_core.errors import RapidataError, ServerError, TransportError
+from rapidata_core.errors import RapidataError, ServerError, TransportError, is_undone
 from rapidata_core.jobs import QualificationExample
 from rapidata_core.policy.audiences import (
     MIN_EXAMPLES,
@@ -64,7 +64,7 @@ class Examples:
         try:
             self._audiences.add_example(self._audience_id, body)
         except (TransportError, ServerError) as error:
-            if isinstance(error, TransportError) and not error.sent:
+            if is_undone(error):
                 raise
             _log.warning("the answer about an example was lost; looking whether it is there")
             if self._count(content) <= self._added[content]:

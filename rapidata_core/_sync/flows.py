@@ -8,19 +8,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from rapidata_core._sync.api.flows import FlowApi, Kind
+from rapidata_core._sync.batches import Batches
+from rapidata_core._sync.settling import until_settled
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.upload import Filled, fill, upload_assets
 from rapidata_core._sync.waiting import find_out, steady, wait_until
 from rapidata_core.errors import (
+    AmbiguousSubmissionError,
     FailedUploadException,
     FlowItemFailedError,
     ServerError,
     TransportError,
     ValidationError,
+    is_undone,
     refuse_blank,
 )
 from rapidata_core.jobs.checks import given
-from rapidata_core.jobs.datapoint import Datapoint, asset_input
+from rapidata_core.jobs.datapoint import asset_input
 from rapidata_core.policy.flows import (
     ClassifyBatch,
     ClassifyChanges,
@@ -31,6 +35,7 @@ from rapidata_core.policy.flows import (
     distinct,
     has_ended,
 )
+from rapidata_core.policy.submission import Identity
 from rapidata_core.types import (
     ClassifyDatapointResult,
     ClassifyFlowItemResult,
@@ -44,6 +49,8 @@ if TYPE_CHECKING:
     import pandas
 
 _log = logging.getLogger("rapidata_core.flow")
+# How often a batch with a key is sent before that is left to the next runner.
+_ROUNDS = 4
 _KINDS: dict[str, Kind] = {
     "Ranking": "ranking",
     "RankingFlow": "ranking",
@@ -203,6 +210,7 @@ class RapidataFlow:
     def __init__(self, transport: Transport, flow_id: str, name: str) -> None:
         self._transport = transport
         self._flows = FlowApi(transport)
+        self._batches = Batches(transport, flow_id)
         self.id = flow_id
         self.name = name
 
@@ -220,51 +228,39 @@ class RapidataFlow:
         """Delete the flow. The results of its batches stay readable."""
         self._flows.delete(self.id)
 
-    def _create_item(
-        self, dataset_id: str, body: dict[str, Any], *, again: bool
+    def _create(
+        self, batch: RankingBatch | ClassifyBatch, accept_failed_uploads: bool, key: str | None
     ) -> RapidataFlowItem:
-        """Start a batch, paid for; a lost answer is resolved by looking for the dataset's item."""
-
-        def look() -> str | None:
-            # Every batch has a dataset of its own, so it is the only one.
-            items = self._flows.items(self.id)
-            return next((item.id for item in items if item.dataset_id == dataset_id), None)
-
-        found = look() if again else None
-        if found is not None:
-            return self._item(found, dataset_id)
-        try:
-            created = self._flows.create_item(
-                self.kind, self.id, {"datasetId": dataset_id, **body}
-            )
-        except (TransportError, ServerError) as error:
-            found = find_out(
-                look,
-                error,
-                request=f"POST /flow/{self.kind}/{self.id}/item",
-                advice=f"Look in get_flow_items() for one with dataset_id {dataset_id!r} before "
-                "you create the batch again.",
-            )
-            return self._item(found, dataset_id)
-        return self._item(created.flow_item_id, dataset_id)
-
-    def _start(
-        self, points: Sequence[Datapoint], body: dict[str, Any], accept_failed_uploads: bool
-    ) -> RapidataFlowItem:
-        """Upload a batch and start it.
+        """Upload a batch and start it, unless its key has one.
 
         Raises:
             FailedUploadException: Some of it could not be uploaded, and that is not accepted, or
                 nothing could.
         """
-        filled = fill(self._transport, {"name": f"{self.name}_dataset"}, points)
-        return self._start_filled(filled, body, accept_failed_uploads)
+        name = f"{self.name}_dataset"
+        identity = None
+        if key is not None:
+            identity = batch.identify(self._transport.settings.namespace, key)
+            found = self._batches.find(identity)
+            if found is not None:
+                _log.info("adopting flow item %s: this key has it already", found.id)
+                return self._item(found.id, found.dataset_id)
+            name = identity.job(name)
+        body: dict[str, Any] = {"timeToLiveInSeconds": batch.time_to_live}
+        if isinstance(batch, RankingBatch):
+            body["context"] = batch.context
+            if batch.context_assets is not None:
+                uploaded = upload_assets(self._transport, batch.context_assets)
+                body["contextAsset"] = asset_input(batch.context_assets, "media", uploaded)
+        filled = fill(self._transport, {"name": name}, batch.points())
+        return self._start(filled, body, accept_failed_uploads, identity)
 
-    def _start_filled(
+    def _start(
         self,
         filled: Filled,
         body: dict[str, Any],
         accept_failed_uploads: bool,
+        identity: Identity | None,
         *,
         again: bool = False,
     ) -> RapidataFlowItem:
@@ -276,7 +272,7 @@ class RapidataFlow:
                 added, failed = filled.dataset.add_datapoints(filled.failed)
                 more = Filled(filled.dataset, [*filled.successful, *added], failed)
                 # Called twice, it finds the batch that it started.
-                return self._start_filled(more, body, accept_failed_uploads, again=True)
+                return self._start(more, body, accept_failed_uploads, identity, again=True)
 
             reasons = ", ".join(sorted({failure.error_message for failure in filled.failed}))
             raise FailedUploadException(
@@ -293,7 +289,56 @@ class RapidataFlow:
                 self.id,
                 len(filled.failed),
             )
-        return self._create_item(filled.dataset.id, body, again=again)
+        dataset_id = filled.dataset.id
+        body = {"datasetId": dataset_id, **body}
+        found = self._item_with(dataset_id) if again else None
+        if identity is not None:
+            found = found or self._pay_patiently(body)
+            kept = self._batches.settle_race(identity, found)
+            return self._item(kept.id, kept.dataset_id) if kept else self._item(found, dataset_id)
+        return self._item(found or self._pay(body), dataset_id)
+
+    def _item_with(self, dataset_id: str) -> str | None:
+        """The item that has a dataset: the only one, as every batch has a dataset of its own."""
+        items = self._flows.items(self.id)
+        return next((item.id for item in items if item.dataset_id == dataset_id), None)
+
+    def _pay(self, body: dict[str, Any]) -> str:
+        """Make the paid call once, and know afterwards which item it made."""
+        dataset_id = body["datasetId"]
+        try:
+            return (self._flows.create_item(self.kind, self.id, body)).flow_item_id
+        except (TransportError, ServerError) as error:
+            return find_out(
+                lambda: self._item_with(dataset_id),
+                error,
+                request=f"POST /flow/{self.kind}/{self.id}/item",
+                advice=f"Look in get_flow_items() for one with dataset_id {dataset_id!r} before "
+                "you create the batch again.",
+            )
+
+    def _pay_patiently(self, body: dict[str, Any]) -> str:
+        """The same with a key: what certainly was not carried out is sent again."""
+        dataset_id = body["datasetId"]
+        for _ in range(_ROUNDS):
+            try:
+                return (self._flows.create_item(self.kind, self.id, body)).flow_item_id
+            except (TransportError, ServerError) as error:
+                if is_undone(error):
+                    raise
+                _log.warning("the answer about a new batch was lost; looking what became of it")
+            found = until_settled(
+                lambda: self._item_with(dataset_id),
+                what=f"The batch with dataset {dataset_id}",
+                seconds=self._transport.settings.settle,
+            )
+            if found is not None:
+                return found
+        raise AmbiguousSubmissionError(
+            f"{_ROUNDS} times there was no clear answer, and nothing showed that the batch was "
+            "created. Create it again with the same key: that looks first.",
+            request=f"POST /flow/{self.kind}/{self.id}/item",
+        )
 
     def _item(self, item_id: str, dataset_id: str) -> RapidataFlowItem:
         return RapidataFlowItem(self._transport, self.kind, self.id, item_id, dataset_id)
@@ -322,6 +367,7 @@ class RapidataRankingFlow(RapidataFlow):
         private_metadata: Sequence[dict[str, str]] | None = None,
         accept_failed_uploads: bool = False,
         time_to_live: int | None = None,
+        key: str | None = None,
     ) -> RapidataFlowItem:
         """Start to rank a batch, independently of all others. This costs money.
 
@@ -334,8 +380,12 @@ class RapidataRankingFlow(RapidataFlow):
             accept_failed_uploads: Rank what could be uploaded when something could not.
             time_to_live: Seconds, 20 to 3600, after which the batch ends with what it has. The
                 platform's default is 240. The drain duration is part of it.
+            key: The identity of the batch, the same over retries and restarts: the batch that the
+                key has in this flow is returned instead of a new one. Without a key every call
+                starts a batch.
 
         Raises:
+            KeyConflictError: The key has a batch of something else.
             FailedUploadException: Some datapoints could not be uploaded; nothing was paid.
             AmbiguousSubmissionError: The answer was lost and the item did not show up.
         """
@@ -349,14 +399,7 @@ class RapidataRankingFlow(RapidataFlow):
                 time_to_live=time_to_live,
             )
         )
-        body: dict[str, Any] = {
-            "context": batch.context,
-            "timeToLiveInSeconds": batch.time_to_live,
-        }
-        if batch.context_assets is not None:
-            uploaded = upload_assets(self._transport, batch.context_assets)
-            body["contextAsset"] = asset_input(batch.context_assets, "media", uploaded)
-        return self._start(batch.points(), body, accept_failed_uploads)
+        return self._create(batch, accept_failed_uploads, key)
 
     def update_config(
         self,
@@ -410,6 +453,7 @@ class RapidataClassifyFlow(RapidataFlow):
         private_metadata: Sequence[dict[str, str]] | None = None,
         accept_failed_uploads: bool = False,
         time_to_live: int | None = None,
+        key: str | None = None,
     ) -> RapidataFlowItem:
         """Start to classify a batch. This costs money.
 
@@ -422,8 +466,12 @@ class RapidataClassifyFlow(RapidataFlow):
             accept_failed_uploads: Classify what could be uploaded when something could not.
             time_to_live: Seconds, 20 to 3600, after which the batch ends with what it has. The
                 platform's default is 240. The drain duration is part of it.
+            key: The identity of the batch, the same over retries and restarts: the batch that the
+                key has in this flow is returned instead of a new one. Without a key every call
+                starts a batch.
 
         Raises:
+            KeyConflictError: The key has a batch of something else.
             FailedUploadException: Some datapoints could not be uploaded; nothing was paid.
             AmbiguousSubmissionError: The answer was lost and the item did not show up.
         """
@@ -437,8 +485,7 @@ class RapidataClassifyFlow(RapidataFlow):
                 time_to_live=time_to_live,
             )
         )
-        body = {"timeToLiveInSeconds": batch.time_to_live}
-        return self._start(batch.points(), body, accept_failed_uploads)
+        return self._create(batch, accept_failed_uploads, key)
 
     def update_config(self, drain_duration: int | None = None) -> None:
         """Change what is given, for new batches only; nothing is sent when nothing is.

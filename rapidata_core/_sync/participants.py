@@ -126,6 +126,11 @@ class BenchmarkParticipant:
             sample.identifier for sample in held if sample.id is not None
         )
 
+    def has_media(self) -> bool:
+        """Whether the platform has any sample of it."""
+        held = self._participants.samples(self.id)
+        return any(sample.id is not None for sample in held)
+
     def run(self) -> None:
         """Submit the model for evaluation on every leaderboard. This costs money.
 

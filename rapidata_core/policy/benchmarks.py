@@ -6,11 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from os.path import basename
 from typing import Any, Literal, Protocol, cast
 
-from rapidata_core.errors import ValidationError, blank
+from rapidata_core.errors import KeyConflictError, ValidationError, blank
+from rapidata_core.jobs.datapoint import is_url
+from rapidata_core.policy.submission import readable
 from rapidata_core.types import Origin, SampleUpload, Tag
-from rapidata_core.wire.mri import LeaderboardAnswer, PromptAnswer, StandingAnswer
+from rapidata_core.wire.mri import (
+    LeaderboardAnswer,
+    ParticipantAnswer,
+    PromptAnswer,
+    SampleAnswer,
+    StandingAnswer,
+)
 
 LEVELS = {"debug": 20, "low": 2_000, "medium": 4_000, "high": 8_000, "very high": 16_000}
 """Answers that are collected per evaluation, by the words of the platform's documents."""
@@ -227,6 +237,52 @@ def new_samples(
     return pairs
 
 
+def missing_samples(
+    held: Iterable[SampleAnswer], samples: Sequence[SampleUpload], data_type: str
+) -> list[SampleUpload] | None:
+    """What a participant lacks of a model's samples, if it is that model.
+
+    The platform says of a sample which URL or file it was, or its text. Where it does not, only the
+    prompts are compared.
+
+    Args:
+        held: What the participant has.
+        samples: What the model made.
+        data_type: ``media`` or ``text``.
+
+    Returns:
+        Nothing if it has them all; None if it has something else, or has nothing.
+    """
+    origins = [(one.identifier, _origin(one)) for one in held if one.id is not None]
+    tells = all(origin is not None for _, origin in origins)
+    left = Counter(origins if tells else [(identifier, None) for identifier, _ in origins])
+    missing: list[SampleUpload] = []
+    for sample in samples:
+        name = sample.media
+        if data_type == "media" and not is_url(name):
+            name = basename(name)
+        known = (sample.identifier, name if tells else None)
+        if left[known]:
+            left[known] -= 1
+        else:
+            missing.append(sample)
+    return missing if origins and not left.total() else None
+
+
+def model_to_adopt(participants: Sequence[ParticipantAnswer]) -> ParticipantAnswer | None:
+    """Which of several participants that are the same model stays.
+
+    One that was submitted is paid for. Of others it is the oldest, so that a runner that saw no
+    other one before it submitted, and all that came later, agree without talking.
+    """
+    never = datetime.max.replace(tzinfo=UTC)
+    return min(
+        participants,
+        key=lambda one: (one.status in READY, one.created_at or never, one.id),
+        default=None,
+    )
+
+
 def unknown_identifiers(
     subject: str, samples: Iterable[SampleUpload], existing: Iterable[str]
 ) -> None:
@@ -306,6 +362,24 @@ def is_asked_for(found: LeaderboardAnswer, body: Mapping[str, Any]) -> bool:
         "minResponses": found.min_responses,
     }
     return all(value == body.get(field, value) for field, value in read.items())
+
+
+def leaderboard_to_adopt(found: LeaderboardAnswer, body: Mapping[str, Any]) -> LeaderboardAnswer:
+    """The leaderboard that a key has.
+
+    Raises:
+        KeyConflictError: It asks something else.
+    """
+    if is_asked_for(found, {**body, "name": found.name}):
+        return found
+    raise KeyConflictError(
+        f"This key already has leaderboard {found.id} ({readable(found.name)!r}), which asks "
+        f"{found.instruction!r}, now {body['instruction']!r}, or asks it in another way. Use a new "
+        "key to pay for a new leaderboard, or give back the old arguments.",
+        object_id=found.id,
+        expected=body["instruction"],
+        found=found.instruction,
+    )
 
 
 def level_of(response_budget: int) -> str:
@@ -451,6 +525,13 @@ def _references(asset: Mapping[str, Any] | None) -> list[str] | None:
             return [name]
         case _:
             return None
+
+
+def _origin(sample: SampleAnswer) -> str | None:
+    """The URL or the name of the file that a sample was, or its text."""
+    asset = sample.asset or {}
+    text = asset.get("text")
+    return text if isinstance(text, str) else next(iter(_references(asset) or ()), None)
 
 
 def is_whole(value: object, least: int) -> bool:

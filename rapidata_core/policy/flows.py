@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from rapidata_core.errors import KeyConflictError
 from rapidata_core.jobs.checks import (
     Context,
     Contexts,
@@ -21,7 +22,9 @@ from rapidata_core.jobs.checks import (
     options_problem,
 )
 from rapidata_core.jobs.datapoint import Datapoint, Json
+from rapidata_core.policy.submission import Identity, fingerprint_in, identify_content
 from rapidata_core.types import FlowItemState, Setting
+from rapidata_core.wire.flow import FlowItemAnswer
 
 # The platform's limits for the time to live of an item, in seconds.
 _LEAST_TIME, _MOST_TIME = 20, 3600
@@ -166,6 +169,10 @@ class _Batch(Described, frozen=True):
     private_metadata: PrivateMetadata = None
     time_to_live: TimeToLive | None = None
 
+    def identify(self, namespace: str, key: str) -> Identity:
+        """The identity of the batch that a key has: which one it is, and what it asks about."""
+        return identify_content(namespace, key, self.model_dump_json(exclude_defaults=True))
+
     def points(self) -> list[Datapoint]:
         """The datapoints as they are uploaded, in order."""
         return [
@@ -210,6 +217,35 @@ class ClassifyBatch(_Batch, frozen=True):
     def media_context_of(self, index: int) -> list[str] | None:
         """The images shown beside one datapoint alone."""
         return self.context_assets[index] if self.context_assets else None
+
+
+def item_to_adopt(
+    items: Sequence[FlowItemAnswer], names: Mapping[str, str], identity: Identity
+) -> FlowItemAnswer | None:
+    """The batch that a key has: the oldest of those that carry it.
+
+    Args:
+        items: Those that carry the key.
+        names: The names of their datasets.
+        identity: The key's, and of what is asked for now.
+
+    Raises:
+        KeyConflictError: It has one, but about something else.
+    """
+    oldest = min(items, key=lambda item: (item.created_at, item.id), default=None)
+    if oldest is None:
+        return None
+    found = fingerprint_in(names[oldest.dataset_id]) or "none"
+    if found != identity.fingerprint:
+        raise KeyConflictError(
+            f"This key already has flow item {oldest.id}, which is about something else "
+            f"(fingerprint {found}, now {identity.fingerprint}). Use a new key to pay for a new "
+            "batch, or give back the old arguments to get the old results.",
+            object_id=oldest.id,
+            expected=identity.fingerprint,
+            found=found,
+        )
+    return oldest
 
 
 def has_ended(state: str) -> bool:

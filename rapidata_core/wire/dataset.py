@@ -13,6 +13,12 @@ class DatasetCreated(WireModel):
     dataset_id: str
 
 
+class DatasetAnswer(WireModel):
+    """``GET /dataset/{id}``."""
+
+    name: str
+
+
 class DatapointCreated(WireModel):
     """``POST /dataset/{id}/datapoint``."""
 

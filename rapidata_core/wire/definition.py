@@ -20,7 +20,7 @@ class DefinitionAnswer(WireModel):
     definition_id: str
     name: str
     definition_type: str = "Unknown"
-    created_at: datetime | None = None
+    created_at: datetime
 
 
 class Flag(WireModel):

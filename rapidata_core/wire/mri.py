@@ -119,6 +119,7 @@ class ParticipantAnswer(WireModel):
     id: str
     name: str
     status: str
+    created_at: datetime | None = None
     cost: float | None = None
     cost_unit: str | None = None
 

@@ -12,6 +12,7 @@ from rapidata_core.policy.retry import Call
 from rapidata_core.wire.dataset import (
     DatapointAnswer,
     DatapointCreated,
+    DatasetAnswer,
     DatasetCreated,
     DatasetProgress,
     ShortenedContexts,
@@ -34,6 +35,12 @@ class DatasetApi:
             call=Call.REPEATABLE,
             about=f"dataset {body['name']!r}",
             json=body,
+        )
+
+    def get(self, dataset_id: str) -> DatasetAnswer:
+        """``GET /dataset/{id}``"""
+        return self._transport.read(
+            f"/dataset/{segment(dataset_id)}", DatasetAnswer, about=f"dataset {dataset_id!r}"
         )
 
     def add_datapoint(

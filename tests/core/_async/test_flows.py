@@ -10,6 +10,7 @@ from rapidata_core import (
     FlowItemState,
     errors,
 )
+from rapidata_core._async.api.flows import AsyncFlowApi
 from rapidata_core._async.upload import fill
 from rapidata_core.jobs import Datapoint
 
@@ -147,7 +148,8 @@ async def test_a_failed_batch_says_why(client, rapidata_sandbox, hurry):
     filled = await fill(
         client._transport, {"name": "One"}, [Datapoint(asset="a", data_type="text")]
     )
-    item = await flow._create_item(filled.dataset.id, {}, again=False)
+    item_id = await flow._pay({"datasetId": filled.dataset.id})
+    item = flow._item(item_id, filled.dataset.id)
     with pytest.raises(errors.FlowItemFailedError, match="too few datapoints") as caught:
         await item.get_results()
     assert caught.value.flow_item_id == item.id
@@ -292,3 +294,88 @@ async def test_everything_that_is_wrong_is_said_at_once(client, rapidata_sandbox
     with pytest.raises(errors.ValidationError, match="drain_duration"):
         await classify.update_config(drain_duration=-1)
     assert not [r for r in rapidata_sandbox.requests() if r["path"].endswith("/item")]
+
+
+async def test_a_key_has_one_batch_whatever_happens(pays_once):
+    async def prepare(client):
+        flow = await ranking(client)
+
+        async def call(client):
+            again = await client.flow.get_flow_by_id(flow.id)
+            return (await again.create_new_flow_batch(["a", "b"], data_type="text", key="k")).id
+
+        return call
+
+    await pays_once(prepare)
+
+
+async def test_keys_of_batches(client, rapidata_sandbox):
+    flow = await ranking(client)
+    create = flow.create_new_flow_batch
+    one = await create(["a", "b"], data_type="text", key="1")
+    other = await create(["a", "b"], data_type="text", key="2")
+    assert one.id != other.id
+    before = len(rapidata_sandbox.requests())
+    again = await create(["a", "b"], data_type="text", key="1")
+    assert (again.id, again.dataset_id) == (one.id, one.dataset_id)
+    # The names of datasets are read once.
+    [look] = rapidata_sandbox.requests()[before:]
+    assert look["path"].endswith("/item")
+    for changed in ({"datapoints": ["a", "c"]}, {"context": "new"}, {"time_to_live": 60}):
+        with pytest.raises(errors.KeyConflictError, match=one.id) as caught:
+            await create(**({"datapoints": ["a", "b"]} | changed), data_type="text", key="1")
+        assert caught.value.object_id == one.id
+    # Without a key every call starts a batch; a key is one flow's.
+    assert (await create(["a", "b"], data_type="text")).id not in {one.id, other.id}
+    elsewhere = await ranking(client)
+    third = await elsewhere.create_new_flow_batch(["a", "b"], data_type="text", key="1")
+    assert third.id != one.id
+    async with AsyncRapidataClient(environment=rapidata_sandbox.url, namespace="n") as stranger:
+        same = await stranger.flow.get_flow_by_id(flow.id)
+        theirs = await same.create_new_flow_batch(["a", "b"], data_type="text", key="1")
+        assert theirs.id != one.id
+    with pytest.raises(errors.ValidationError, match="key"):
+        await create(["a", "b"], data_type="text", key=" ")
+
+
+async def test_of_batches_that_race_the_oldest_stays(client, rapidata_sandbox):
+    flow = await ranking(client)
+    first = []
+
+    class Late(AsyncFlowApi):
+        async def create_item(self, kind, flow_id, body):
+            if not first:
+                # Both have looked, and the other one is faster.
+                first.append(None)
+                first[0] = await flow.create_new_flow_batch(["a", "b"], data_type="text", key="k")
+            return await super().create_item(kind, flow_id, body)
+
+    again = await client.flow.get_flow_by_id(flow.id)
+    again._flows = Late(client._transport)
+    item = await again.create_new_flow_batch(["a", "b"], data_type="text", key="k")
+    assert item.id == first[0].id
+    younger, oldest = await flow.get_flow_items()
+    assert (oldest.id, await oldest.get_status()) == (item.id, FlowItemState.PENDING)
+    assert await younger.get_status() in {FlowItemState.STOPPED, FlowItemState.STOPPING}
+
+
+async def test_a_batch_is_found_among_many(client, monkeypatch):
+    monkeypatch.setattr("rapidata_core._async.batches._PAGE", 2)
+    flow = await classification(client)
+    first = await flow.create_new_flow_batch(["a"], data_type="text", key="k")
+    for name in "bcde":
+        await flow.create_new_flow_batch([name], data_type="text", key=name)
+    again = await client.flow.get_flow_by_id(flow.id)
+    assert (await again.create_new_flow_batch(["a"], data_type="text", key="k")).id == first.id
+
+
+async def test_what_fails_to_be_uploaded_keeps_its_key(client, rapidata_sandbox):
+    flow = await classification(client)
+    once = {"method": "POST", "path": ".*/datapoint", "phase": "before", "action": "status"}
+    rapidata_sandbox.faults([{**once, "status": 400}])
+    with pytest.raises(errors.FailedUploadException) as caught:
+        await flow.create_new_flow_batch(["a", "b"], data_type="text", key="k")
+    item = await caught.value.retry()
+    same = await flow.create_new_flow_batch(["a", "b"], data_type="text", key="k")
+    assert same.id == item.id == (await caught.value.retry()).id
+    assert len(await flow.get_flow_items()) == 1

@@ -12,6 +12,7 @@ from rapidata_core import (
     VoteAggregation,
     errors,
 )
+from rapidata_core.concurrency import async_map
 
 PROMPTS = ["A serene mountain landscape at sunset", "A futuristic city with flying cars"]
 # In the sandbox's world these are good and bad, whatever they are asked to paint.
@@ -540,3 +541,131 @@ async def test_a_warning_about_too_few_samples(benchmark, caplog):
     await benchmark.update(min_assets_per_prompt=2)
     await (await add(benchmark, "M", count=1)).run()
     assert "'M' was submitted with fewer than 2 samples for some prompts" in caplog.text
+
+
+async def opponents(client):
+    """A benchmark with a leaderboard and a model, so that evaluating another one costs money."""
+    made = await client.mri.create_new_benchmark("B", prompts=PROMPTS)
+    await made.create_leaderboard("L", "Which?")
+    await made.evaluate_model("first", ["x"], [PROMPTS[0]], None, "text")
+    return made
+
+
+async def test_a_model_is_evaluated_once_whatever_happens(pays_once):
+    async def prepare(client):
+        benchmark = await opponents(client)
+
+        async def call(client):
+            again = await client.mri.get_benchmark_by_id(benchmark.id)
+            await again.evaluate_model("M", ["a", "b"], PROMPTS, None, "text")
+            [model] = [one for one in await again.participants if one.status == "Submitted"][1:]
+            return model.id
+
+        return call
+
+    await pays_once(prepare)
+
+
+async def test_a_leaderboard_is_created_once_whatever_happens(pays_once):
+    async def prepare(client):
+        benchmark = await client.mri.create_new_benchmark("B", prompts=PROMPTS)
+        for name in ("A", "B"):
+            await add(benchmark, name, count=2)
+        await benchmark.run()
+
+        async def call(client):
+            again = await client.mri.get_benchmark_by_id(benchmark.id)
+            return (await again.create_leaderboard("L", "Which?", key="k")).id
+
+        return call
+
+    await pays_once(prepare)
+
+
+async def test_keys_of_leaderboards(benchmark):
+    made = await benchmark.create_leaderboard("L", "Which?", key="k")
+    assert made.name == "L"
+    await made.update(name="M")
+    same = await benchmark.create_leaderboard("L", "Which?", key="k")
+    assert (same.id, same.name) == (made.id, "M")
+    with pytest.raises(errors.KeyConflictError, match=f"{made.id}.*'Which\\?', now 'Why\\?'"):
+        await benchmark.create_leaderboard("L", "Why?", key="k")
+    assert (await benchmark.create_leaderboard("L", "Which?", key="l")).id != made.id
+    with pytest.raises(errors.ValidationError, match="key"):
+        await benchmark.create_leaderboard("L", "Which?", key=" ")
+
+
+async def test_a_model_is_known_by_its_name_and_its_media(client, rapidata_sandbox, tmp_path):
+    benchmark = await opponents(client)
+    file = tmp_path / "a.png"
+    file.write_bytes(b"a picture")
+    media = [str(file), "https://x.example/b.png"]
+    await benchmark.evaluate_model("M", media, PROMPTS)
+    rapidata_sandbox.assert_paid_jobs(1)
+    before = len(rapidata_sandbox.requests())
+    await benchmark.evaluate_model("M", media, PROMPTS)
+    assert {r["method"] for r in rapidata_sandbox.requests()[before:]} == {"GET"}
+    assert (await benchmark.add_model("M", media, PROMPTS)).status == "Submitted"
+    rapidata_sandbox.assert_paid_jobs(1)
+    # Other media, fewer, more, or for other prompts make another model.
+    for other, identifiers in (
+        ([media[0], "https://x.example/c.png"], PROMPTS),
+        (media[:1], PROMPTS[:1]),
+        ([*media, "https://x.example/c.png"], [*PROMPTS, PROMPTS[0]]),
+        (media, PROMPTS[::-1]),
+    ):
+        await benchmark.evaluate_model("M", other, identifiers)
+    assert [one.name for one in await benchmark.participants] == ["first", *["M"] * 5]
+    rapidata_sandbox.assert_paid_jobs(5)
+
+
+async def test_what_is_left_of_a_dead_process_is_completed_or_passed_over(client, rapidata_sandbox):
+    benchmark = await opponents(client)
+    left = await benchmark.add_model("M", ["a"], PROMPTS[:1], None, "text")
+    before = len(rapidata_sandbox.requests())
+    await benchmark.evaluate_model("M", ["a", "b"], PROMPTS, None, "text")
+    uploads = [r for r in rapidata_sandbox.requests()[before:] if r["path"].endswith("/sample")]
+    assert [upload["body"]["identifier"] for upload in uploads] == [PROMPTS[1]]
+    assert [one.id for one in await benchmark.participants][1:] == [left.id]
+    # One without any media may become anything; it is nobody's, and stops nobody.
+    await benchmark._create_participant("N")
+    await benchmark.add_model("N", ["c"], PROMPTS[:1], None, "text")
+    await benchmark.run()
+    assert [one.status for one in await benchmark.participants] == [
+        "Submitted",
+        "Submitted",
+        "Created",
+        "Submitted",
+    ]
+
+
+async def test_of_models_that_race_the_oldest_is_evaluated(client, rapidata_sandbox, monkeypatch):
+    benchmark = await opponents(client)
+    again = await client.mri.get_benchmark_by_id(benchmark.id)
+    real = again._create_participant
+    first = []
+
+    async def late(name):
+        if not first:
+            # Both have looked, and the other one is faster.
+            first.append(None)
+            first[0] = await benchmark.add_model("M", ["a"], PROMPTS[:1], None, "text")
+        return await real(name)
+
+    monkeypatch.setattr(again, "_create_participant", late)
+    await again.evaluate_model("M", ["a"], PROMPTS[:1], None, "text")
+    await benchmark.evaluate_model("M", ["a"], PROMPTS[:1], None, "text")
+    assert [one.id for one in await benchmark.participants][1:] == [first[0].id]
+    rapidata_sandbox.assert_paid_jobs(1)
+
+
+async def test_runners_of_one_model_pay_once(client, rapidata_sandbox):
+    benchmark = await opponents(client)
+
+    async def evaluate(_):
+        again = await client.mri.get_benchmark_by_id(benchmark.id)
+        await again.evaluate_model("M", ["a", "b"], PROMPTS, None, "text")
+
+    await async_map(evaluate, range(4), workers=4)
+    assert [one.status for one in await benchmark.participants] == ["Submitted", "Submitted"]
+    rapidata_sandbox.assert_paid_jobs(1)

@@ -5,7 +5,11 @@ from datetime import timedelta
 import pytest
 
 from rapidata_core import AsyncRapidataClient, SignalRunStatus, errors
+from rapidata_core._async.api.signals import AsyncSignalApi
+from rapidata_core.concurrency import async_map
 from rapidata_core.policy.retry import Call, RetryPolicy
+from rapidata_core.policy.signals import Intent, described
+from rapidata_core.policy.submission import key_marker
 
 HOUR = 3600
 
@@ -208,12 +212,11 @@ async def test_waiting_ends(signal, rapidata_sandbox):
         await signal.wait_for_next_job(timeout=0)
     with pytest.raises(errors.ValidationError, match="poll_interval"):
         await signal.wait_for_next_job(poll_interval=0)
-    await signal.trigger()
-    with pytest.raises(TimeoutError):
-        await signal.wait_for_next_job(timeout=0)
+    run = await signal.trigger()
     rapidata_sandbox.advance(10)
     # The trigger is not forgotten.
-    assert (await signal.wait_for_next_job(timeout=0)).id
+    job = await signal.wait_for_next_job(timeout=0)
+    assert {run.id: run.job_id for run in await signal.get_runs()} == {run.id: job.id}
 
 
 async def test_a_look_that_fails_does_not_end_the_wait(rapidata_sandbox, hurry, signal):
@@ -309,3 +312,316 @@ async def test_everything_that_is_wrong_is_said_at_once(client, rapidata_sandbox
 async def test_a_definition_that_does_not_exist(client):
     with pytest.raises(errors.ValidationError, match="jobDefinitionId"):
         await client.signals.create_signal("n", "global", "nope", 1)
+
+
+async def a_signal(client, interval_hours=1000, key=None):
+    asked = await client.job.create_compare_job_definition(
+        "n", "Which?", [["a", "b"]], data_type="text"
+    )
+    return await client.signals.create_signal("n", "global", asked, interval_hours, key=key)
+
+
+async def test_a_key_fires_once_whatever_happens(rapidata_sandbox, pays_once):
+    async def prepare(client):
+        signal = await a_signal(client)
+
+        async def call(client):
+            again = await client.signals.get_signal_by_id(signal.id)
+            return (await again.trigger(key="today")).id
+
+        return call
+
+    await pays_once(prepare, settled=lambda: rapidata_sandbox.advance(10))
+
+
+async def test_a_key_has_one_signal_whatever_happens(rapidata_sandbox, pays_once):
+    async def prepare(client):
+        asked = await client.job.create_compare_job_definition(
+            "n", "Which?", [["a", "b"]], data_type="text"
+        )
+
+        async def call(client):
+            made = await client.signals.create_signal("n", "global", asked.id, 24, key="k")
+            return made.id
+
+        return call
+
+    await pays_once(prepare, settled=lambda: rapidata_sandbox.advance(24 * HOUR + 60))
+
+
+async def test_creating_with_a_key_updates(restarted, rapidata_sandbox):
+    async with restarted() as client:
+        signal = await a_signal(client, key="k")
+        assert signal.name == "n"
+        definition = signal.job_definition_id
+        create = client.signals.create_signal
+        before = len(rapidata_sandbox.requests())
+        same = await create("n", "global", definition, 1000, key="k")
+        assert (same.id, same.name) == (signal.id, "n")
+        assert [r["method"] for r in rapidata_sandbox.requests()[before:]] == ["GET"]
+        await same.trigger(key="now")
+        changed = await create("m", "global", definition, 500, "for us", key="k")
+        assert changed.id == signal.id
+        assert (changed.name, changed.description, changed.interval_hours) == ("m", "for us", 500)
+        # What is not given stays, and so does what is written there about the trigger.
+        await changed.update(name="o")
+        unchanged = await create("o", "global", definition, 500, key="k")
+        assert (unchanged.id, unchanged.description) == (signal.id, "for us")
+        await unchanged.trigger(key="now")
+        assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1
+        # Other keys, other namespaces and no key mean other signals.
+        assert (await create("o", "global", definition, 500, key="l")).id != signal.id
+        assert (await create("o", "global", definition, 500)).id != signal.id
+        assert len(await client.signals.find_signals()) == 3
+        with pytest.raises(errors.ValidationError, match="key"):
+            await create("o", "global", definition, 500, key=" ")
+
+
+@pytest.mark.parametrize("field", ["audienceId", "isPublic", "revisionNumber"])
+async def test_what_the_platform_does_not_change_is_a_conflict(restarted, field):
+    other = {"audience": "sbx_other", "is_public": False, "revision_number": None}
+    async with restarted() as client:
+        signal = await a_signal(client, key="k")
+        other["audience"] = (await client.audience.create_audience("Other")).id
+        given = {"audience": "global", "is_public": True, "revision_number": 1}
+        name = {"audienceId": "audience", "isPublic": "is_public"}.get(field, "revision_number")
+        changed = {"audience": "global", name: other[name] if name == "audience" else given[name]}
+        with pytest.raises(errors.KeyConflictError, match=f"{signal.id}.*{field}") as caught:
+            await client.signals.create_signal(
+                "n", job_definition=signal.job_definition_id, interval_hours=1, key="k", **changed
+            )
+        assert caught.value.object_id == signal.id
+        assert field in caught.value.expected
+        assert field in caught.value.found
+        assert isinstance(caught.value, errors.FINAL)
+
+
+async def test_of_signals_that_race_the_oldest_stays(restarted, rapidata_sandbox, monkeypatch):
+    async with restarted() as one, restarted() as two:
+        definition = await one.job.create_compare_job_definition(
+            "n", "Which?", [["a", "b"]], data_type="text"
+        )
+        first = []
+
+        class Late(AsyncSignalApi):
+            async def create(self, body):
+                if not first:
+                    # Both have looked, and the other one is faster.
+                    first.append(None)
+                    first[0] = await two.signals.create_signal(
+                        "n", "global", definition, 1, key="k"
+                    )
+                return await super().create(body)
+
+        monkeypatch.setattr("rapidata_core._async.signals.AsyncSignalApi", Late)
+        async with restarted() as slow:
+            signal = await slow.signals.create_signal("n", "global", definition, 1, key="k")
+        assert signal.id == first[0].id
+        assert [found.id for found in await one.signals.find_signals()] == [signal.id]
+        rapidata_sandbox.advance(HOUR + 10)
+        rapidata_sandbox.assert_paid_jobs(1)
+
+
+async def test_a_trigger_returns_its_run(restarted, rapidata_sandbox):
+    async with restarted() as client:
+        signal = await a_signal(client, interval_hours=1)
+        run = await signal.trigger(key="a")
+        assert run.trigger_source == "Manual"
+        assert signal.description is None
+        rapidata_sandbox.advance(10)
+        again = await client.signals.get_signal_by_id(signal.id)
+        assert again.description is None
+        # Scheduled runs and other people's descriptions do not confuse it.
+        await again.update(description="People write here")
+        rapidata_sandbox.advance(2 * HOUR)
+        assert (await again.trigger(key="a")).id == run.id
+        job = await again.wait_for_next_job(timeout=0)
+        assert job.id == (await again.trigger(key="a")).job_id
+        await again.reload()
+        assert again.description == "People write here"
+        assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1
+        # Without a key, every call fires.
+        assert (await again.trigger()).id != run.id
+        with pytest.raises(errors.ValidationError, match="key"):
+            await again.trigger(key="")
+
+
+async def test_a_key_is_remembered_after_others_have_fired(restarted, rapidata_sandbox):
+    runs = {}
+    async with restarted() as client:
+        signal = await a_signal(client)
+    for key in ("a", "b", "c"):
+        async with restarted() as client:
+            again = await client.signals.get_signal_by_id(signal.id)
+            runs[key] = (await again.trigger(key=key)).id
+            rapidata_sandbox.advance(HOUR)
+    for key in ("c", "a", "b"):
+        async with restarted() as client:
+            again = await client.signals.get_signal_by_id(signal.id)
+            assert (await again.trigger(key=key)).id == runs[key]
+    assert len(set(runs.values())) == 3
+    rapidata_sandbox.assert_paid_jobs(3)
+
+
+async def test_a_key_that_died_before_it_fired_does_not_take_another_ones_run(
+    restarted, rapidata_sandbox
+):
+    async with restarted() as client:
+        signal = await a_signal(client)
+        # Its process died before it fired; the next key comes first.
+        task = client.signals.get_signal_by_id
+        intent = Intent(key_marker("", f"{signal.id} a"), "0badcafe", "")
+        await client._transport.send(
+            "PATCH",
+            f"/signal/{signal.id}",
+            call=Call.REPEATABLE,
+            about="it",
+            json={"description": described(None, intent)},
+        )
+        b = await (await task(signal.id)).trigger(key="b")
+        rapidata_sandbox.advance(HOUR)
+        a = await (await task(signal.id)).trigger(key="a")
+        assert a.id != b.id
+    rapidata_sandbox.advance(HOUR)
+    rapidata_sandbox.assert_paid_jobs(2)
+
+
+async def test_a_skipped_trigger_is_surfaced_and_may_be_fired_again(restarted, rapidata_sandbox):
+    async with restarted() as client:
+        signal = await a_signal(client)
+        await signal.trigger(key="a")
+        job = await signal.wait_for_next_job()
+        rapidata_sandbox.set_job_state(job.id, "Paused")
+        run = await signal.trigger(key="b")
+        assert run.status == SignalRunStatus.SKIPPED
+        assert "still open" in run.skipped_reason
+        with pytest.raises(errors.SignalRunError, match=r"still open.*trigger again"):
+            await signal.wait_for_next_job()
+        rapidata_sandbox.assert_paid_jobs(1)
+        # It cost nothing, so the key has nothing yet.
+        await job.resume()
+        rapidata_sandbox.advance(HOUR)
+        fired = await signal.trigger(key="b")
+        assert fired.status != SignalRunStatus.SKIPPED
+        assert (await signal.trigger(key="b")).id == fired.id
+        assert (await signal.wait_for_next_job()).id != job.id
+    rapidata_sandbox.assert_paid_jobs(2)
+
+
+async def test_a_run_that_is_listed_late_is_waited_for(restarted, rapidata_sandbox, monkeypatch):
+    async with restarted() as client:
+        signal = await a_signal(client)
+    hidden = []
+
+    class Lagging(AsyncSignalApi):
+        async def runs(self, signal_id, *arguments, **more):
+            found = await super().runs(signal_id, *arguments, **more)
+            hidden.append(None)
+            return [] if len(hidden) < 8 else found
+
+    monkeypatch.setattr("rapidata_core._async.trigger.AsyncSignalApi", Lagging)
+    rapidata_sandbox.faults([lost(".*/trigger")])
+    async with restarted() as client:
+        again = await client.signals.get_signal_by_id(signal.id)
+        run = await again.trigger(key="a")
+    assert run.id == (await again.get_runs())[0].id
+    rapidata_sandbox.advance(10)
+    rapidata_sandbox.assert_paid_jobs(1)
+    assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1
+
+
+async def test_runners_of_one_key_fire_once(restarted, rapidata_sandbox):
+    async with restarted() as client:
+        signal = await a_signal(client)
+
+    async def fire(_):
+        async with restarted(settle=2) as client:
+            again = await client.signals.get_signal_by_id(signal.id)
+            return (await again.trigger(key="a")).id
+
+    runs = await async_map(fire, range(4), workers=4)
+    rapidata_sandbox.advance(HOUR)
+    rapidata_sandbox.assert_paid_jobs(1)
+    async with restarted() as client:
+        [paid] = await (await client.signals.get_signal_by_id(signal.id)).get_jobs()
+    # A run that the platform skipped may have been seen first.
+    last = await fire(None)
+    async with restarted() as client:
+        shown = await (await client.signals.get_signal_by_id(signal.id)).get_runs()
+    assert {run.id: run.job_id for run in shown}[last] == paid.id
+    assert last in runs
+
+
+async def test_of_two_intents_the_last_one_fires(restarted, rapidata_sandbox, monkeypatch):
+    async with restarted() as client:
+        signal = await a_signal(client)
+    written = []
+
+    class Slow(AsyncSignalApi):
+        async def update(self, signal_id, changes):
+            await super().update(signal_id, changes)
+            written.append(changes["description"])
+            if len(written) == 1:
+                # Another runner of the key has looked before us, and writes and fires after us.
+                intent = Intent(key_marker("", f"{signal.id} a"), "0badcafe", "")
+                await super().update(signal_id, {"description": described(None, intent)})
+                await super().trigger(signal_id)
+
+    monkeypatch.setattr("rapidata_core._async.trigger.AsyncSignalApi", Slow)
+    async with restarted() as client:
+        run = await (await client.signals.get_signal_by_id(signal.id)).trigger(key="a")
+        [found] = await (await client.signals.get_signal_by_id(signal.id)).get_runs()
+    assert found.id == run.id
+    assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1
+
+
+async def test_a_runner_that_was_asleep_for_too_long_does_not_fire(
+    restarted, rapidata_sandbox, monkeypatch
+):
+    async with restarted() as client:
+        signal = await a_signal(client)
+    now = iter(range(0, 1000, 10))
+    monkeypatch.setattr("rapidata_core._async.trigger.async_monotonic", lambda: next(now))
+    async with restarted() as client:
+        again = await client.signals.get_signal_by_id(signal.id)
+        with pytest.raises(errors.AmbiguousSubmissionError, match="the same key"):
+            await again.trigger(key="a")
+    assert sent(rapidata_sandbox, "POST", "/trigger") == []
+
+
+async def test_another_key_waits_for_the_job_of_the_one_before(
+    restarted, rapidata_sandbox, monkeypatch
+):
+    async with restarted() as client:
+        signal = await a_signal(client)
+        await signal.trigger(key="a")
+
+    class Jobless(AsyncSignalApi):
+        async def run(self, run_id):
+            found = await super().run(run_id)
+            return found.model_copy(update={"audience_job_id": None, "status": "Pending"})
+
+    monkeypatch.setattr("rapidata_core._async.trigger.AsyncSignalApi", Jobless)
+    async with restarted() as client:
+        again = await client.signals.get_signal_by_id(signal.id)
+        with pytest.raises(errors.SignalRunError, match="has no job yet") as caught:
+            await again.trigger(key="b")
+        assert caught.value.signal_id == signal.id
+        assert (await again.trigger(key="a")).id == caught.value.run_id
+    assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1
+
+
+async def test_a_list_that_is_not_filtered_stops_everything(
+    restarted, rapidata_sandbox, monkeypatch
+):
+    async with restarted() as client:
+        signal = await a_signal(client)
+
+    class Careless(AsyncSignalApi):
+        async def list(self, filters=(), **more):
+            return await super().list((), **more)
+
+    monkeypatch.setattr("rapidata_core._async.signals.AsyncSignalApi", Careless)
+    async with restarted() as client:
+        with pytest.raises(errors.ServerError, match="nothing was paid"):
+            await client.signals.create_signal("n", "global", signal.job_definition_id, 1, key="k")

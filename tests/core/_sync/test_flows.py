@@ -11,6 +11,7 @@ from rapidata_core import (
     FlowItemState,
     errors,
 )
+from rapidata_core._sync.api.flows import FlowApi
 from rapidata_core._sync.upload import fill
 from rapidata_core.jobs import Datapoint
 
@@ -148,7 +149,8 @@ def test_a_failed_batch_says_why(client, rapidata_sandbox, hurry):
     filled = fill(
         client._transport, {"name": "One"}, [Datapoint(asset="a", data_type="text")]
     )
-    item = flow._create_item(filled.dataset.id, {}, again=False)
+    item_id = flow._pay({"datasetId": filled.dataset.id})
+    item = flow._item(item_id, filled.dataset.id)
     with pytest.raises(errors.FlowItemFailedError, match="too few datapoints") as caught:
         item.get_results()
     assert caught.value.flow_item_id == item.id
@@ -293,3 +295,88 @@ def test_everything_that_is_wrong_is_said_at_once(client, rapidata_sandbox):
     with pytest.raises(errors.ValidationError, match="drain_duration"):
         classify.update_config(drain_duration=-1)
     assert not [r for r in rapidata_sandbox.requests() if r["path"].endswith("/item")]
+
+
+def test_a_key_has_one_batch_whatever_happens(pays_once):
+    def prepare(client):
+        flow = ranking(client)
+
+        def call(client):
+            again = client.flow.get_flow_by_id(flow.id)
+            return (again.create_new_flow_batch(["a", "b"], data_type="text", key="k")).id
+
+        return call
+
+    pays_once(prepare)
+
+
+def test_keys_of_batches(client, rapidata_sandbox):
+    flow = ranking(client)
+    create = flow.create_new_flow_batch
+    one = create(["a", "b"], data_type="text", key="1")
+    other = create(["a", "b"], data_type="text", key="2")
+    assert one.id != other.id
+    before = len(rapidata_sandbox.requests())
+    again = create(["a", "b"], data_type="text", key="1")
+    assert (again.id, again.dataset_id) == (one.id, one.dataset_id)
+    # The names of datasets are read once.
+    [look] = rapidata_sandbox.requests()[before:]
+    assert look["path"].endswith("/item")
+    for changed in ({"datapoints": ["a", "c"]}, {"context": "new"}, {"time_to_live": 60}):
+        with pytest.raises(errors.KeyConflictError, match=one.id) as caught:
+            create(**({"datapoints": ["a", "b"]} | changed), data_type="text", key="1")
+        assert caught.value.object_id == one.id
+    # Without a key every call starts a batch; a key is one flow's.
+    assert (create(["a", "b"], data_type="text")).id not in {one.id, other.id}
+    elsewhere = ranking(client)
+    third = elsewhere.create_new_flow_batch(["a", "b"], data_type="text", key="1")
+    assert third.id != one.id
+    with RapidataClient(environment=rapidata_sandbox.url, namespace="n") as stranger:
+        same = stranger.flow.get_flow_by_id(flow.id)
+        theirs = same.create_new_flow_batch(["a", "b"], data_type="text", key="1")
+        assert theirs.id != one.id
+    with pytest.raises(errors.ValidationError, match="key"):
+        create(["a", "b"], data_type="text", key=" ")
+
+
+def test_of_batches_that_race_the_oldest_stays(client, rapidata_sandbox):
+    flow = ranking(client)
+    first = []
+
+    class Late(FlowApi):
+        def create_item(self, kind, flow_id, body):
+            if not first:
+                # Both have looked, and the other one is faster.
+                first.append(None)
+                first[0] = flow.create_new_flow_batch(["a", "b"], data_type="text", key="k")
+            return super().create_item(kind, flow_id, body)
+
+    again = client.flow.get_flow_by_id(flow.id)
+    again._flows = Late(client._transport)
+    item = again.create_new_flow_batch(["a", "b"], data_type="text", key="k")
+    assert item.id == first[0].id
+    younger, oldest = flow.get_flow_items()
+    assert (oldest.id, oldest.get_status()) == (item.id, FlowItemState.PENDING)
+    assert younger.get_status() in {FlowItemState.STOPPED, FlowItemState.STOPPING}
+
+
+def test_a_batch_is_found_among_many(client, monkeypatch):
+    monkeypatch.setattr("rapidata_core._sync.batches._PAGE", 2)
+    flow = classification(client)
+    first = flow.create_new_flow_batch(["a"], data_type="text", key="k")
+    for name in "bcde":
+        flow.create_new_flow_batch([name], data_type="text", key=name)
+    again = client.flow.get_flow_by_id(flow.id)
+    assert (again.create_new_flow_batch(["a"], data_type="text", key="k")).id == first.id
+
+
+def test_what_fails_to_be_uploaded_keeps_its_key(client, rapidata_sandbox):
+    flow = classification(client)
+    once = {"method": "POST", "path": ".*/datapoint", "phase": "before", "action": "status"}
+    rapidata_sandbox.faults([{**once, "status": 400}])
+    with pytest.raises(errors.FailedUploadException) as caught:
+        flow.create_new_flow_batch(["a", "b"], data_type="text", key="k")
+    item = caught.value.retry()
+    same = flow.create_new_flow_batch(["a", "b"], data_type="text", key="k")
+    assert same.id == item.id == (caught.value.retry()).id
+    assert len(flow.get_flow_items()) == 1

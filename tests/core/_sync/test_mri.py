@@ -13,6 +13,7 @@ from rapidata_core import (
     VoteAggregation,
     errors,
 )
+from rapidata_core.concurrency import thread_map
 
 PROMPTS = ["A serene mountain landscape at sunset", "A futuristic city with flying cars"]
 # In the sandbox's world these are good and bad, whatever they are asked to paint.
@@ -541,3 +542,131 @@ def test_a_warning_about_too_few_samples(benchmark, caplog):
     benchmark.update(min_assets_per_prompt=2)
     (add(benchmark, "M", count=1)).run()
     assert "'M' was submitted with fewer than 2 samples for some prompts" in caplog.text
+
+
+def opponents(client):
+    """A benchmark with a leaderboard and a model, so that evaluating another one costs money."""
+    made = client.mri.create_new_benchmark("B", prompts=PROMPTS)
+    made.create_leaderboard("L", "Which?")
+    made.evaluate_model("first", ["x"], [PROMPTS[0]], None, "text")
+    return made
+
+
+def test_a_model_is_evaluated_once_whatever_happens(pays_once):
+    def prepare(client):
+        benchmark = opponents(client)
+
+        def call(client):
+            again = client.mri.get_benchmark_by_id(benchmark.id)
+            again.evaluate_model("M", ["a", "b"], PROMPTS, None, "text")
+            [model] = [one for one in again.participants if one.status == "Submitted"][1:]
+            return model.id
+
+        return call
+
+    pays_once(prepare)
+
+
+def test_a_leaderboard_is_created_once_whatever_happens(pays_once):
+    def prepare(client):
+        benchmark = client.mri.create_new_benchmark("B", prompts=PROMPTS)
+        for name in ("A", "B"):
+            add(benchmark, name, count=2)
+        benchmark.run()
+
+        def call(client):
+            again = client.mri.get_benchmark_by_id(benchmark.id)
+            return (again.create_leaderboard("L", "Which?", key="k")).id
+
+        return call
+
+    pays_once(prepare)
+
+
+def test_keys_of_leaderboards(benchmark):
+    made = benchmark.create_leaderboard("L", "Which?", key="k")
+    assert made.name == "L"
+    made.update(name="M")
+    same = benchmark.create_leaderboard("L", "Which?", key="k")
+    assert (same.id, same.name) == (made.id, "M")
+    with pytest.raises(errors.KeyConflictError, match=f"{made.id}.*'Which\\?', now 'Why\\?'"):
+        benchmark.create_leaderboard("L", "Why?", key="k")
+    assert (benchmark.create_leaderboard("L", "Which?", key="l")).id != made.id
+    with pytest.raises(errors.ValidationError, match="key"):
+        benchmark.create_leaderboard("L", "Which?", key=" ")
+
+
+def test_a_model_is_known_by_its_name_and_its_media(client, rapidata_sandbox, tmp_path):
+    benchmark = opponents(client)
+    file = tmp_path / "a.png"
+    file.write_bytes(b"a picture")
+    media = [str(file), "https://x.example/b.png"]
+    benchmark.evaluate_model("M", media, PROMPTS)
+    rapidata_sandbox.assert_paid_jobs(1)
+    before = len(rapidata_sandbox.requests())
+    benchmark.evaluate_model("M", media, PROMPTS)
+    assert {r["method"] for r in rapidata_sandbox.requests()[before:]} == {"GET"}
+    assert (benchmark.add_model("M", media, PROMPTS)).status == "Submitted"
+    rapidata_sandbox.assert_paid_jobs(1)
+    # Other media, fewer, more, or for other prompts make another model.
+    for other, identifiers in (
+        ([media[0], "https://x.example/c.png"], PROMPTS),
+        (media[:1], PROMPTS[:1]),
+        ([*media, "https://x.example/c.png"], [*PROMPTS, PROMPTS[0]]),
+        (media, PROMPTS[::-1]),
+    ):
+        benchmark.evaluate_model("M", other, identifiers)
+    assert [one.name for one in benchmark.participants] == ["first", *["M"] * 5]
+    rapidata_sandbox.assert_paid_jobs(5)
+
+
+def test_what_is_left_of_a_dead_process_is_completed_or_passed_over(client, rapidata_sandbox):
+    benchmark = opponents(client)
+    left = benchmark.add_model("M", ["a"], PROMPTS[:1], None, "text")
+    before = len(rapidata_sandbox.requests())
+    benchmark.evaluate_model("M", ["a", "b"], PROMPTS, None, "text")
+    uploads = [r for r in rapidata_sandbox.requests()[before:] if r["path"].endswith("/sample")]
+    assert [upload["body"]["identifier"] for upload in uploads] == [PROMPTS[1]]
+    assert [one.id for one in benchmark.participants][1:] == [left.id]
+    # One without any media may become anything; it is nobody's, and stops nobody.
+    benchmark._create_participant("N")
+    benchmark.add_model("N", ["c"], PROMPTS[:1], None, "text")
+    benchmark.run()
+    assert [one.status for one in benchmark.participants] == [
+        "Submitted",
+        "Submitted",
+        "Created",
+        "Submitted",
+    ]
+
+
+def test_of_models_that_race_the_oldest_is_evaluated(client, rapidata_sandbox, monkeypatch):
+    benchmark = opponents(client)
+    again = client.mri.get_benchmark_by_id(benchmark.id)
+    real = again._create_participant
+    first = []
+
+    def late(name):
+        if not first:
+            # Both have looked, and the other one is faster.
+            first.append(None)
+            first[0] = benchmark.add_model("M", ["a"], PROMPTS[:1], None, "text")
+        return real(name)
+
+    monkeypatch.setattr(again, "_create_participant", late)
+    again.evaluate_model("M", ["a"], PROMPTS[:1], None, "text")
+    benchmark.evaluate_model("M", ["a"], PROMPTS[:1], None, "text")
+    assert [one.id for one in benchmark.participants][1:] == [first[0].id]
+    rapidata_sandbox.assert_paid_jobs(1)
+
+
+def test_runners_of_one_model_pay_once(client, rapidata_sandbox):
+    benchmark = opponents(client)
+
+    def evaluate(_):
+        again = client.mri.get_benchmark_by_id(benchmark.id)
+        again.evaluate_model("M", ["a", "b"], PROMPTS, None, "text")
+
+    thread_map(evaluate, range(4), workers=4)
+    assert [one.status for one in benchmark.participants] == ["Submitted", "Submitted"]
+    rapidata_sandbox.assert_paid_jobs(1)

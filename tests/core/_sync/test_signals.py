@@ -6,7 +6,11 @@ from datetime import timedelta
 import pytest
 
 from rapidata_core import RapidataClient, SignalRunStatus, errors
+from rapidata_core._sync.api.signals import SignalApi
+from rapidata_core.concurrency import thread_map
 from rapidata_core.policy.retry import Call, RetryPolicy
+from rapidata_core.policy.signals import Intent, described
+from rapidata_core.policy.submission import key_marker
 
 HOUR = 3600
 
@@ -209,12 +213,11 @@ def test_waiting_ends(signal, rapidata_sandbox):
         signal.wait_for_next_job(timeout=0)
     with pytest.raises(errors.ValidationError, match="poll_interval"):
         signal.wait_for_next_job(poll_interval=0)
-    signal.trigger()
-    with pytest.raises(TimeoutError):
-        signal.wait_for_next_job(timeout=0)
+    run = signal.trigger()
     rapidata_sandbox.advance(10)
     # The trigger is not forgotten.
-    assert (signal.wait_for_next_job(timeout=0)).id
+    job = signal.wait_for_next_job(timeout=0)
+    assert {run.id: run.job_id for run in signal.get_runs()} == {run.id: job.id}
 
 
 def test_a_look_that_fails_does_not_end_the_wait(rapidata_sandbox, hurry, signal):
@@ -310,3 +313,316 @@ def test_everything_that_is_wrong_is_said_at_once(client, rapidata_sandbox, sign
 def test_a_definition_that_does_not_exist(client):
     with pytest.raises(errors.ValidationError, match="jobDefinitionId"):
         client.signals.create_signal("n", "global", "nope", 1)
+
+
+def a_signal(client, interval_hours=1000, key=None):
+    asked = client.job.create_compare_job_definition(
+        "n", "Which?", [["a", "b"]], data_type="text"
+    )
+    return client.signals.create_signal("n", "global", asked, interval_hours, key=key)
+
+
+def test_a_key_fires_once_whatever_happens(rapidata_sandbox, pays_once):
+    def prepare(client):
+        signal = a_signal(client)
+
+        def call(client):
+            again = client.signals.get_signal_by_id(signal.id)
+            return (again.trigger(key="today")).id
+
+        return call
+
+    pays_once(prepare, settled=lambda: rapidata_sandbox.advance(10))
+
+
+def test_a_key_has_one_signal_whatever_happens(rapidata_sandbox, pays_once):
+    def prepare(client):
+        asked = client.job.create_compare_job_definition(
+            "n", "Which?", [["a", "b"]], data_type="text"
+        )
+
+        def call(client):
+            made = client.signals.create_signal("n", "global", asked.id, 24, key="k")
+            return made.id
+
+        return call
+
+    pays_once(prepare, settled=lambda: rapidata_sandbox.advance(24 * HOUR + 60))
+
+
+def test_creating_with_a_key_updates(restarted, rapidata_sandbox):
+    with restarted() as client:
+        signal = a_signal(client, key="k")
+        assert signal.name == "n"
+        definition = signal.job_definition_id
+        create = client.signals.create_signal
+        before = len(rapidata_sandbox.requests())
+        same = create("n", "global", definition, 1000, key="k")
+        assert (same.id, same.name) == (signal.id, "n")
+        assert [r["method"] for r in rapidata_sandbox.requests()[before:]] == ["GET"]
+        same.trigger(key="now")
+        changed = create("m", "global", definition, 500, "for us", key="k")
+        assert changed.id == signal.id
+        assert (changed.name, changed.description, changed.interval_hours) == ("m", "for us", 500)
+        # What is not given stays, and so does what is written there about the trigger.
+        changed.update(name="o")
+        unchanged = create("o", "global", definition, 500, key="k")
+        assert (unchanged.id, unchanged.description) == (signal.id, "for us")
+        unchanged.trigger(key="now")
+        assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1
+        # Other keys, other namespaces and no key mean other signals.
+        assert (create("o", "global", definition, 500, key="l")).id != signal.id
+        assert (create("o", "global", definition, 500)).id != signal.id
+        assert len(client.signals.find_signals()) == 3
+        with pytest.raises(errors.ValidationError, match="key"):
+            create("o", "global", definition, 500, key=" ")
+
+
+@pytest.mark.parametrize("field", ["audienceId", "isPublic", "revisionNumber"])
+def test_what_the_platform_does_not_change_is_a_conflict(restarted, field):
+    other = {"audience": "sbx_other", "is_public": False, "revision_number": None}
+    with restarted() as client:
+        signal = a_signal(client, key="k")
+        other["audience"] = (client.audience.create_audience("Other")).id
+        given = {"audience": "global", "is_public": True, "revision_number": 1}
+        name = {"audienceId": "audience", "isPublic": "is_public"}.get(field, "revision_number")
+        changed = {"audience": "global", name: other[name] if name == "audience" else given[name]}
+        with pytest.raises(errors.KeyConflictError, match=f"{signal.id}.*{field}") as caught:
+            client.signals.create_signal(
+                "n", job_definition=signal.job_definition_id, interval_hours=1, key="k", **changed
+            )
+        assert caught.value.object_id == signal.id
+        assert field in caught.value.expected
+        assert field in caught.value.found
+        assert isinstance(caught.value, errors.FINAL)
+
+
+def test_of_signals_that_race_the_oldest_stays(restarted, rapidata_sandbox, monkeypatch):
+    with restarted() as one, restarted() as two:
+        definition = one.job.create_compare_job_definition(
+            "n", "Which?", [["a", "b"]], data_type="text"
+        )
+        first = []
+
+        class Late(SignalApi):
+            def create(self, body):
+                if not first:
+                    # Both have looked, and the other one is faster.
+                    first.append(None)
+                    first[0] = two.signals.create_signal(
+                        "n", "global", definition, 1, key="k"
+                    )
+                return super().create(body)
+
+        monkeypatch.setattr("rapidata_core._sync.signals.SignalApi", Late)
+        with restarted() as slow:
+            signal = slow.signals.create_signal("n", "global", definition, 1, key="k")
+        assert signal.id == first[0].id
+        assert [found.id for found in one.signals.find_signals()] == [signal.id]
+        rapidata_sandbox.advance(HOUR + 10)
+        rapidata_sandbox.assert_paid_jobs(1)
+
+
+def test_a_trigger_returns_its_run(restarted, rapidata_sandbox):
+    with restarted() as client:
+        signal = a_signal(client, interval_hours=1)
+        run = signal.trigger(key="a")
+        assert run.trigger_source == "Manual"
+        assert signal.description is None
+        rapidata_sandbox.advance(10)
+        again = client.signals.get_signal_by_id(signal.id)
+        assert again.description is None
+        # Scheduled runs and other people's descriptions do not confuse it.
+        again.update(description="People write here")
+        rapidata_sandbox.advance(2 * HOUR)
+        assert (again.trigger(key="a")).id == run.id
+        job = again.wait_for_next_job(timeout=0)
+        assert job.id == (again.trigger(key="a")).job_id
+        again.reload()
+        assert again.description == "People write here"
+        assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1
+        # Without a key, every call fires.
+        assert (again.trigger()).id != run.id
+        with pytest.raises(errors.ValidationError, match="key"):
+            again.trigger(key="")
+
+
+def test_a_key_is_remembered_after_others_have_fired(restarted, rapidata_sandbox):
+    runs = {}
+    with restarted() as client:
+        signal = a_signal(client)
+    for key in ("a", "b", "c"):
+        with restarted() as client:
+            again = client.signals.get_signal_by_id(signal.id)
+            runs[key] = (again.trigger(key=key)).id
+            rapidata_sandbox.advance(HOUR)
+    for key in ("c", "a", "b"):
+        with restarted() as client:
+            again = client.signals.get_signal_by_id(signal.id)
+            assert (again.trigger(key=key)).id == runs[key]
+    assert len(set(runs.values())) == 3
+    rapidata_sandbox.assert_paid_jobs(3)
+
+
+def test_a_key_that_died_before_it_fired_does_not_take_another_ones_run(
+    restarted, rapidata_sandbox
+):
+    with restarted() as client:
+        signal = a_signal(client)
+        # Its process died before it fired; the next key comes first.
+        task = client.signals.get_signal_by_id
+        intent = Intent(key_marker("", f"{signal.id} a"), "0badcafe", "")
+        client._transport.send(
+            "PATCH",
+            f"/signal/{signal.id}",
+            call=Call.REPEATABLE,
+            about="it",
+            json={"description": described(None, intent)},
+        )
+        b = (task(signal.id)).trigger(key="b")
+        rapidata_sandbox.advance(HOUR)
+        a = (task(signal.id)).trigger(key="a")
+        assert a.id != b.id
+    rapidata_sandbox.advance(HOUR)
+    rapidata_sandbox.assert_paid_jobs(2)
+
+
+def test_a_skipped_trigger_is_surfaced_and_may_be_fired_again(restarted, rapidata_sandbox):
+    with restarted() as client:
+        signal = a_signal(client)
+        signal.trigger(key="a")
+        job = signal.wait_for_next_job()
+        rapidata_sandbox.set_job_state(job.id, "Paused")
+        run = signal.trigger(key="b")
+        assert run.status == SignalRunStatus.SKIPPED
+        assert "still open" in run.skipped_reason
+        with pytest.raises(errors.SignalRunError, match=r"still open.*trigger again"):
+            signal.wait_for_next_job()
+        rapidata_sandbox.assert_paid_jobs(1)
+        # It cost nothing, so the key has nothing yet.
+        job.resume()
+        rapidata_sandbox.advance(HOUR)
+        fired = signal.trigger(key="b")
+        assert fired.status != SignalRunStatus.SKIPPED
+        assert (signal.trigger(key="b")).id == fired.id
+        assert (signal.wait_for_next_job()).id != job.id
+    rapidata_sandbox.assert_paid_jobs(2)
+
+
+def test_a_run_that_is_listed_late_is_waited_for(restarted, rapidata_sandbox, monkeypatch):
+    with restarted() as client:
+        signal = a_signal(client)
+    hidden = []
+
+    class Lagging(SignalApi):
+        def runs(self, signal_id, *arguments, **more):
+            found = super().runs(signal_id, *arguments, **more)
+            hidden.append(None)
+            return [] if len(hidden) < 8 else found
+
+    monkeypatch.setattr("rapidata_core._sync.trigger.SignalApi", Lagging)
+    rapidata_sandbox.faults([lost(".*/trigger")])
+    with restarted() as client:
+        again = client.signals.get_signal_by_id(signal.id)
+        run = again.trigger(key="a")
+    assert run.id == (again.get_runs())[0].id
+    rapidata_sandbox.advance(10)
+    rapidata_sandbox.assert_paid_jobs(1)
+    assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1
+
+
+def test_runners_of_one_key_fire_once(restarted, rapidata_sandbox):
+    with restarted() as client:
+        signal = a_signal(client)
+
+    def fire(_):
+        with restarted(settle=2) as client:
+            again = client.signals.get_signal_by_id(signal.id)
+            return (again.trigger(key="a")).id
+
+    runs = thread_map(fire, range(4), workers=4)
+    rapidata_sandbox.advance(HOUR)
+    rapidata_sandbox.assert_paid_jobs(1)
+    with restarted() as client:
+        [paid] = (client.signals.get_signal_by_id(signal.id)).get_jobs()
+    # A run that the platform skipped may have been seen first.
+    last = fire(None)
+    with restarted() as client:
+        shown = (client.signals.get_signal_by_id(signal.id)).get_runs()
+    assert {run.id: run.job_id for run in shown}[last] == paid.id
+    assert last in runs
+
+
+def test_of_two_intents_the_last_one_fires(restarted, rapidata_sandbox, monkeypatch):
+    with restarted() as client:
+        signal = a_signal(client)
+    written = []
+
+    class Slow(SignalApi):
+        def update(self, signal_id, changes):
+            super().update(signal_id, changes)
+            written.append(changes["description"])
+            if len(written) == 1:
+                # Another runner of the key has looked before us, and writes and fires after us.
+                intent = Intent(key_marker("", f"{signal.id} a"), "0badcafe", "")
+                super().update(signal_id, {"description": described(None, intent)})
+                super().trigger(signal_id)
+
+    monkeypatch.setattr("rapidata_core._sync.trigger.SignalApi", Slow)
+    with restarted() as client:
+        run = (client.signals.get_signal_by_id(signal.id)).trigger(key="a")
+        [found] = (client.signals.get_signal_by_id(signal.id)).get_runs()
+    assert found.id == run.id
+    assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1
+
+
+def test_a_runner_that_was_asleep_for_too_long_does_not_fire(
+    restarted, rapidata_sandbox, monkeypatch
+):
+    with restarted() as client:
+        signal = a_signal(client)
+    now = iter(range(0, 1000, 10))
+    monkeypatch.setattr("rapidata_core._sync.trigger.monotonic", lambda: next(now))
+    with restarted() as client:
+        again = client.signals.get_signal_by_id(signal.id)
+        with pytest.raises(errors.AmbiguousSubmissionError, match="the same key"):
+            again.trigger(key="a")
+    assert sent(rapidata_sandbox, "POST", "/trigger") == []
+
+
+def test_another_key_waits_for_the_job_of_the_one_before(
+    restarted, rapidata_sandbox, monkeypatch
+):
+    with restarted() as client:
+        signal = a_signal(client)
+        signal.trigger(key="a")
+
+    class Jobless(SignalApi):
+        def run(self, run_id):
+            found = super().run(run_id)
+            return found.model_copy(update={"audience_job_id": None, "status": "Pending"})
+
+    monkeypatch.setattr("rapidata_core._sync.trigger.SignalApi", Jobless)
+    with restarted() as client:
+        again = client.signals.get_signal_by_id(signal.id)
+        with pytest.raises(errors.SignalRunError, match="has no job yet") as caught:
+            again.trigger(key="b")
+        assert caught.value.signal_id == signal.id
+        assert (again.trigger(key="a")).id == caught.value.run_id
+    assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1
+
+
+def test_a_list_that_is_not_filtered_stops_everything(
+    restarted, rapidata_sandbox, monkeypatch
+):
+    with restarted() as client:
+        signal = a_signal(client)
+
+    class Careless(SignalApi):
+        def list(self, filters=(), **more):
+            return super().list((), **more)
+
+    monkeypatch.setattr("rapidata_core._sync.signals.SignalApi", Careless)
+    with restarted() as client:
+        with pytest.raises(errors.ServerError, match="nothing was paid"):
+            client.signals.create_signal("n", "global", signal.job_definition_id, 1, key="k")
