@@ -157,6 +157,7 @@ if TYPE_CHECKING:
     from rapidata_core.types import Setting as Setting
     from rapidata_core.types import SignalRun as SignalRun
     from rapidata_core.types import SignalRunStatus as SignalRunStatus
+    from rapidata_core.types import SpendCap as SpendCap
     from rapidata_core.types import Submission as Submission
     from rapidata_core.types import Tag as Tag
     from rapidata_core.types import VoteAggregation as VoteAggregation
@@ -303,6 +304,7 @@ _HOMES = {
         "Setting",
         "SignalRun",
         "SignalRunStatus",
+        "SpendCap",
         "Submission",
         "Tag",
         "VoteAggregation",

@@ -25,6 +25,7 @@ from rapidata_core.errors import AuthenticationError, ValidationError, problems_
 
 DEFAULT_ENVIRONMENT = "rapidata.ai"
 DEFAULT_SCOPE = "openid email api"
+DEFAULT_SETTLE = 30.0
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 logger = logging.getLogger("rapidata_core")
@@ -105,6 +106,8 @@ class Settings:
         scope: OAuth2 scopes to ask for.
         ca_file: PEM file of the authority to trust instead of the system's.
         namespace: Keeps deployments that share an account from adopting each other's jobs.
+        settle: Seconds within which a call that was sent is carried out, if it ever is, and shows
+            in the platform's lists. Paying once rests on it.
     """
 
     environment: str
@@ -115,6 +118,7 @@ class Settings:
     scope: str = DEFAULT_SCOPE
     ca_file: str | None = None
     namespace: str = ""
+    settle: float = DEFAULT_SETTLE
 
     @classmethod
     def resolve(
@@ -126,6 +130,7 @@ class Settings:
         token_file: str | os.PathLike[str] | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         namespace: str | None = None,
+        settle: float | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> Settings:
         """Fill every setting from the first source that has it.
@@ -137,6 +142,7 @@ class Settings:
             token_file: JSON file with a token.
             ca_file: PEM file of an authority to trust.
             namespace: See the class.
+            settle: See the class.
             variables: The process's environment unless given.
 
         Raises:
@@ -166,7 +172,20 @@ class Settings:
             scope=pick(None, "RAPIDATA_SCOPE") or DEFAULT_SCOPE,
             ca_file=pick(ca_file, "SSL_CERT_FILE"),
             namespace=pick(namespace, "RAPIDATA_NAMESPACE") or "",
+            settle=_seconds(settle, known.get("RAPIDATA_SETTLE")),
         )
+
+
+def _seconds(argument: float | None, variable: str | None) -> float:
+    given = argument if argument is not None else variable or DEFAULT_SETTLE
+    try:
+        seconds = float(given)
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        where = "settle" if argument is not None else "RAPIDATA_SETTLE"
+        raise ValidationError(where, [f"must be a number of seconds above 0, not {given!r}"])
+    return seconds
 
 
 def _missing(identity: str | None, secret: str | None, auth_url: str) -> AuthenticationError:

@@ -141,8 +141,23 @@ class TransportError(RapidataError):
         self.sent = sent
 
 
+def is_undone(error: RapidataError) -> bool:
+    """Whether a request that failed was certainly not carried out, and may be sent again."""
+    return isinstance(error, RateLimitedError) or (
+        isinstance(error, TransportError) and not error.sent
+    )
+
+
 class BudgetExceededError(RapidataError):
-    """The platform's estimate is above ``max_cost``; no job was created."""
+    """The platform's estimate is above ``max_cost``, or a spend cap does not allow it.
+
+    There is no new job: none was created, or it was deleted again, as the cap was used up by other
+    runners at the same moment.
+
+    Attributes:
+        estimated_cost: What it would cost; of a cap, with everything that counts towards it.
+        max_cost: The limit.
+    """
 
     def __init__(self, message: str, *, estimated_cost: float, max_cost: float) -> None:
         super().__init__(message)
@@ -158,7 +173,23 @@ class AmbiguousSubmissionError(RapidataError):
     """
 
 
-class SubmissionConflictError(RapidataError):
+class KeyConflictError(RapidataError):
+    """The key already has something on the platform, and that is not what is asked for now.
+
+    Attributes:
+        object_id: What the key has: a job, a signal, or a flow item.
+        expected: What was asked for now, or its fingerprint.
+        found: The same of what the key has.
+    """
+
+    def __init__(self, message: str, *, object_id: str, expected: str, found: str) -> None:
+        super().__init__(message)
+        self.object_id = object_id
+        self.expected = expected
+        self.found = found
+
+
+class SubmissionConflictError(KeyConflictError):
     """The key already has a job, and that job asks something else.
 
     Attributes:
@@ -168,10 +199,8 @@ class SubmissionConflictError(RapidataError):
     """
 
     def __init__(self, message: str, *, job_id: str, expected: str, found: str) -> None:
-        super().__init__(message)
+        super().__init__(message, object_id=job_id, expected=expected, found=found)
         self.job_id = job_id
-        self.expected = expected
-        self.found = found
 
 
 class JobError(RapidataError):
@@ -378,8 +407,8 @@ FINAL: tuple[type[RapidataError], ...] = (
     AuthenticationError,
     BudgetExceededError,
     JobFailedError,
+    KeyConflictError,
     NotFoundError,
     RevisionConflictError,
-    SubmissionConflictError,
     ValidationError,
 )

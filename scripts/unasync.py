@@ -37,6 +37,7 @@ RULES = {
     r"\bAwaitable,\s": "",
     # rapidata_core/concurrency.py
     r"\basync_sleep\b": "sleep",
+    r"\basync_monotonic\b": "monotonic",
     r"\basync_map\b": "thread_map",
     r"\basync_each\b": "thread_each",
     r"\basync_offload\b": "offload",

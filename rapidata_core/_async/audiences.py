@@ -12,7 +12,7 @@ from rapidata_core._async.examples import AsyncExamples
 from rapidata_core._async.jobs import AsyncRapidataJob, assign, find_jobs
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.concurrency import async_offload, async_sleep
-from rapidata_core.errors import RapidataError, ServerError, TransportError, refuse_blank
+from rapidata_core.errors import RapidataError, ServerError, TransportError, is_undone, refuse_blank
 from rapidata_core.filters import Filter, check_filters, combined, read_filter
 from rapidata_core.jobs import (
     ClassificationExample,
@@ -482,7 +482,7 @@ class AsyncAudiences:
         try:
             audience_id = (await self._audiences.create(body)).audience_id
         except (TransportError, ServerError) as error:
-            if isinstance(error, TransportError) and not error.sent:
+            if is_undone(error):
                 raise
             _log.warning("the answer about audience %r was lost; looking whether it is there", name)
             audience_id = await self._find_lost(name, chosen, rule)

@@ -14,12 +14,13 @@ from rapidata_core._async.flows import AsyncFlows
 from rapidata_core._async.mri import AsyncBenchmarks
 from rapidata_core._async.orders import AsyncOrders
 from rapidata_core._async.signals import AsyncSignals
-from rapidata_core._async.submit import submit
+from rapidata_core._async.submit import quote, submit
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.config import Settings, rapidata_config
 from rapidata_core.jobs import JobSpec, parse_job
 from rapidata_core.policy.retry import RetryPolicy
-from rapidata_core.types import Submission
+from rapidata_core.policy.submission import OnChanged
+from rapidata_core.types import CostEstimate, SpendCap, Submission
 
 
 class AsyncRapidataClient:
@@ -48,6 +49,7 @@ class AsyncRapidataClient:
         token_file: str | os.PathLike[str] | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         namespace: str | None = None,
+        settle: float | None = None,
         retry: RetryPolicy | None = None,
     ) -> None:
         """Resolve settings: arguments, then ``RAPIDATA_*`` variables, then the credential file.
@@ -60,6 +62,9 @@ class AsyncRapidataClient:
             ca_file: PEM file of the authority to trust (``SSL_CERT_FILE``).
             namespace: Keeps deployments that share an account from adopting each other's jobs
                 (``RAPIDATA_NAMESPACE``).
+            settle: Seconds within which a call that was sent is carried out, if it ever is, and
+                shows in the platform's lists; 30 unless given (``RAPIDATA_SETTLE``). Paying once
+                rests on it.
             retry: How patient requests are.
 
         Raises:
@@ -76,6 +81,7 @@ class AsyncRapidataClient:
                 token_file=token_file,
                 ca_file=ca_file,
                 namespace=namespace,
+                settle=settle,
             ),
             retry,
         )
@@ -95,34 +101,71 @@ class AsyncRapidataClient:
         *,
         key: str,
         max_cost: float | None = None,
+        attempt: int = 1,
+        on_changed: OnChanged = "error",
         failure_tolerance: float = 0.0,
+        cap: SpendCap | None = None,
     ) -> Submission:
         """Get the one paid job of a logical task: the one that it has already, or a new one.
+
+        A job that has failed, is paused, or whose audience was deleted is still the key's job;
+        delete it, or use another key, to pay for a new one.
 
         Args:
             spec: What to ask: a job spec, or what :func:`rapidata_core.parse_job` reads.
             audience: Whom to ask; an audience or its id.
             key: The identity of the logical task, the same over retries, restarts and machines.
             max_cost: Refuse to pay more than this, by the platform's estimate.
+            attempt: Which attempt at the logical task this is, from 1, where the caller knows. From
+                the second on, more time is left for what an earlier one may have begun.
+            on_changed: What to do if the key only has a job that asks something else: ``error``,
+                ``adopt`` that job as it is, or pay for a ``new`` one beside it.
             failure_tolerance: Share of the datapoints that may fail to be uploaded, 0 to 1; if
                 more do, nothing is paid.
+            cap: What all jobs may cost together whose keys begin alike.
 
         Raises:
             SubmissionConflictError: The key has a job that asks something else.
-            BudgetExceededError: It would cost more than ``max_cost``; nothing was paid.
+            BudgetExceededError: It would cost more than ``max_cost``, or than ``cap`` leaves;
+                nothing was paid.
             AmbiguousSubmissionError: It is unknown whether the job was created; submitting again
                 with the same key finds out.
             FailedUploadException: Some datapoints could not be uploaded; nothing was paid.
         """
-        audience_id = audience if isinstance(audience, str) else audience.id
         return await submit(
             self._transport,
             parse_job(spec),
-            audience_id,
+            audience if isinstance(audience, str) else audience.id,
             key=key,
             max_cost=max_cost,
+            attempt=attempt,
+            on_changed=on_changed,
             failure_tolerance=failure_tolerance,
+            cap=cap,
         )
+
+    async def estimate(
+        self,
+        spec: JobSpec | Mapping[str, Any] | str,
+        audience: AsyncAnyAudience | str,
+        *,
+        key: str | None = None,
+    ) -> CostEstimate:
+        """What a job would cost, by the platform's estimate. This costs nothing.
+
+        The datapoints are uploaded for it, and no job is created.
+
+        Args:
+            spec: What to ask: a job spec, or what :func:`rapidata_core.parse_job` reads.
+            audience: Whom to ask; an audience or its id.
+            key: Keeps what was uploaded for :meth:`submit` with the same key; without one, the
+                definition is deleted again.
+
+        Raises:
+            FailedUploadException: Some datapoints could not be uploaded.
+        """
+        audience_id = audience if isinstance(audience, str) else audience.id
+        return await quote(self._transport, parse_job(spec), audience_id, key=key)
 
     async def aclose(self) -> None:
         """Close the connections; the next call opens new ones."""

@@ -13,7 +13,7 @@ from rapidata_core._async.api.definitions import AsyncDefinitionApi
 from rapidata_core._async.context import shortened
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.upload import AsyncRapidataDataset, fill
-from rapidata_core.concurrency import async_offload, async_sleep
+from rapidata_core.concurrency import async_monotonic, async_offload, async_sleep
 from rapidata_core.config import rapidata_config
 from rapidata_core.errors import (
     FailedUpload,
@@ -23,6 +23,7 @@ from rapidata_core.errors import (
     ServerError,
     TransportError,
     ValidationError,
+    is_undone,
 )
 from rapidata_core.jobs import JobSpec
 from rapidata_core.jobs.datapoint import Datapoint, is_url
@@ -36,6 +37,21 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("rapidata_core.upload")
 _CONFLICT = 409
+# How often a definition is sent, each time after a look whether it is there.
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Defined:
+    """A definition that was just created.
+
+    Attributes:
+        definition_id: The definition.
+        asked: When it was asked for, after all uploads, on our own clock.
+    """
+
+    definition_id: str
+    asked: float
 
 
 async def define(
@@ -45,7 +61,7 @@ async def define(
     *,
     failure_tolerance: float | None = None,
     incomplete: bool = True,
-) -> str:
+) -> Defined:
     """Upload what the spec needs and create its job definition. This costs nothing yet.
 
     Args:
@@ -57,16 +73,13 @@ async def define(
         incomplete: Whether a definition is made of what succeeded when more fails. If not,
             nothing is sent when too many files are missing.
 
-    Returns:
-        The definition's id.
-
     Raises:
         FailedUploadException: More datapoints failed than tolerated.
     """
     for doubt in doubts(spec.settings, spec.type):
         _log.warning("job definition %r: %s", name, doubt)
     work = _Work(transport, spec, name, checked_tolerance(failure_tolerance), incomplete)
-    return await work.run()
+    return Defined(await work.run(), work.asked)
 
 
 def checked_tolerance(tolerance: float | None) -> float:
@@ -89,6 +102,7 @@ class _Work:
 
     Attributes:
         definition_id: The definition, once there is one: retrying makes no second one.
+        asked: See :class:`Defined`.
     """
 
     transport: AsyncTransport
@@ -97,6 +111,7 @@ class _Work:
     tolerance: float
     incomplete: bool
     definition_id: str | None = None
+    asked: float = 0.0
 
     async def run(self) -> str:
         if self.definition_id is not None:
@@ -202,15 +217,19 @@ class _Work:
         flags = flags_of(self.spec.settings)
         body |= {field: values for field, values in flags.items() if values}
         definitions = AsyncDefinitionApi(self.transport)
-        try:
-            return (await definitions.create(body)).definition_id
-        except (TransportError, ServerError) as error:
-            if isinstance(error, TransportError) and not error.sent:
-                raise
+        for attempt in range(1, _ATTEMPTS + 1):
+            self.asked = async_monotonic()
+            try:
+                return (await definitions.create(body)).definition_id
+            except (TransportError, ServerError) as error:
+                if is_undone(error) or attempt == _ATTEMPTS:
+                    raise
             _log.warning("the answer to POST /job/definition was lost; looking whether it is there")
             found = await self._find(definitions, dataset_id)
-        # It is not there, so this makes no second one.
-        return found or (await definitions.create(body)).definition_id
+            if found is not None:
+                return found
+            # It is not there, so this makes no second one.
+        raise AssertionError("the last attempt returns or raises")
 
     async def _find(self, definitions: AsyncDefinitionApi, dataset_id: str) -> str | None:
         """The definition of our dataset, which no other has."""
@@ -290,7 +309,7 @@ async def _save(
     except ValidationError as error:
         raise _conflict(error, definition.id, base) or error from None
     except (TransportError, ServerError) as error:
-        if isinstance(error, TransportError) and not error.sent:
+        if is_undone(error):
             raise
         _log.warning("the answer about a new revision was lost; looking whether it is there")
         latest = await definitions.get_revision(definition.id)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from rapidata_core._async.api.definitions import AsyncDefinitionApi
 from rapidata_core._async.define import define, revise
-from rapidata_core._async.jobs import AsyncRapidataJob, estimate, find_jobs, get_job
+from rapidata_core._async.jobs import (
+    AsyncRapidataJob,
+    estimate,
+    find_jobs,
+    get_job,
+    wait_for_job,
+)
 from rapidata_core._async.submit import price
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.waiting import wait_until
@@ -25,7 +31,7 @@ from rapidata_core.jobs import (
     parse_job,
 )
 from rapidata_core.jobs.checks import given
-from rapidata_core.policy.polling import PollingPolicy
+from rapidata_core.policy.polling import PollingPolicy, Reaction
 from rapidata_core.policy.revisions import (
     changed,
     instruction_of,
@@ -34,7 +40,7 @@ from rapidata_core.policy.revisions import (
     settings_of,
 )
 from rapidata_core.policy.submission import readable
-from rapidata_core.types import CostEstimate, RevisionInfo, Setting
+from rapidata_core.types import CostEstimate, JobProgress, RevisionInfo, Setting
 from rapidata_core.wire.definition import RevisionAnswer
 
 # Preparing takes a second at most for all but the largest.
@@ -240,10 +246,8 @@ class AsyncJobs:
                 of the others; it is the error's ``job_definition``, and ``retry()`` completes it.
         """
         spec = parse_job(spec)
-        definition_id = await define(
-            self._transport, spec, spec.name, failure_tolerance=failure_tolerance
-        )
-        return AsyncRapidataJobDefinition(self._transport, definition_id, spec.name, 1)
+        made = await define(self._transport, spec, spec.name, failure_tolerance=failure_tolerance)
+        return AsyncRapidataJobDefinition(self._transport, made.definition_id, spec.name, 1)
 
     async def create_classification_job_definition(
         self,
@@ -515,6 +519,30 @@ class AsyncJobs:
             NotFoundError: There is none with this id.
         """
         return await get_job(self._transport, job_id)
+
+    async def wait(
+        self,
+        job_id: str,
+        timeout: float | None = None,
+        on_progress: Callable[[JobProgress], object] | None = None,
+        poll_interval: float | None = None,
+        on_attention: Mapping[str, Reaction] | None = None,
+    ) -> None:
+        """Wait until a job's results are there, without a request of its own to find the job.
+
+        Args:
+            job_id: The job; see :meth:`AsyncRapidataJob.wait` for the others, and the errors.
+            timeout: Seconds to wait at most; None waits for ever.
+            on_progress: Called with every change.
+            poll_interval: Seconds between looks; by default it grows with the time waited.
+            on_attention: What to do in states in which somebody has to act.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        await wait_for_job(
+            self._transport, job_id, timeout, on_progress, poll_interval, on_attention
+        )
 
     async def find_jobs(
         self, name: str = "", amount: int = 10, page: int = 1

@@ -10,7 +10,7 @@ from typing import Any
 from rapidata_core._async.api.audiences import AsyncAudienceApi
 from rapidata_core._async.assets import upload_assets
 from rapidata_core._async.transport import AsyncTransport
-from rapidata_core.errors import RapidataError, ServerError, TransportError
+from rapidata_core.errors import RapidataError, ServerError, TransportError, is_undone
 from rapidata_core.jobs import QualificationExample
 from rapidata_core.policy.audiences import (
     MIN_EXAMPLES,
@@ -63,7 +63,7 @@ class AsyncExamples:
         try:
             await self._audiences.add_example(self._audience_id, body)
         except (TransportError, ServerError) as error:
-            if isinstance(error, TransportError) and not error.sent:
+            if is_undone(error):
                 raise
             _log.warning("the answer about an example was lost; looking whether it is there")
             if await self._count(content) <= self._added[content]:

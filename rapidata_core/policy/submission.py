@@ -1,12 +1,22 @@
-"""The identity of a logical task, and what to do about the jobs that already carry it.
+"""The identity of a logical task, and what to do about what already carries it.
 
 The platform has no idempotency key, but jobs and definitions have names and can be listed by the
 end of their name. So every name ends in a marker::
 
     Prompt alignment [rk:<fingerprint>.<key>]
 
-The key part identifies the logical task, the fingerprint part what it asks. The platform's own
-list is the ledger; nothing is stored on our side.
+The key part identifies the logical task, the fingerprint part what it asks; of a job that counts
+towards a spend cap, the cap's digest stands between them. The platform's own lists are the ledger;
+nothing is stored on our side.
+
+Who may pay is decided by tickets. A definition costs nothing, so a runner leaves one that carries
+the marker, with a random word of its own in the middle, before it pays, and looks who else has. The
+holder of the oldest live ticket pays, within ``settle`` seconds of having asked for it. ``settle``
+seconds later whatever it did shows in the lists, so after twice that time a ticket without a job
+means nothing any more. A definition that claims nothing, because its runner is done with it or only
+wanted a price, is a draft and says so::
+
+    Prompt alignment [rk:<fingerprint>.draft.<key>]
 """
 
 from __future__ import annotations
@@ -16,6 +26,8 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, get_args
 
 from rapidata_core.errors import (
     BudgetExceededError,
@@ -25,9 +37,16 @@ from rapidata_core.errors import (
     refuse_blank,
 )
 from rapidata_core.jobs.spec import JobSpec
+from rapidata_core.types import JobState
+from rapidata_core.wire.definition import DefinitionAnswer
 from rapidata_core.wire.job import JobListItem
 
-_MARKER = re.compile(r" \[rk:(?P<fingerprint>[0-9a-f]+)\.(?P<key>[0-9a-f]+)\]$")
+OnChanged = Literal["error", "adopt", "new"]
+
+_MARKER = re.compile(
+    r" \[rk:(?:(?P<fingerprint>[0-9a-f]+)\.(?:(?P<middle>[0-9a-f]+|draft)\.)?)?[0-9a-f]+\]$"
+)
+_DRAFT = "draft"
 # 16 hex digits = 64 bits: among a million keys the chance of a collision is below 1e-7.
 _DIGITS = 16
 # After a lost answer, look this many seconds apart whether the job is there.
@@ -41,19 +60,50 @@ class Identity:
     Attributes:
         fingerprint: What is asked of whom: a digest of the spec and the audience.
         key: Which logical task it is: a digest of the namespace and the caller's key.
+        cap: Which spend cap it counts towards: see :func:`cap_digest`; empty for none.
     """
 
     fingerprint: str
     key: str
+    cap: str = ""
 
     @property
     def name_ending(self) -> str:
         """The end of every name of this logical task, whatever it asks."""
         return f".{self.key}]"
 
-    def name(self, readable: str) -> str:
-        """A name for people that carries the identity at its end."""
-        return f"{readable} [rk:{self.fingerprint}.{self.key}]"
+    def job(self, readable: str) -> str:
+        """A job's name: one for people, with the identity at its end."""
+        return self._name(readable, self.cap)
+
+    def ticket(self, readable: str, word: str) -> str:
+        """The name of a definition whose runner, who chose the word, is about to pay."""
+        return self._name(readable, word)
+
+    def draft(self, readable: str) -> str:
+        """The name of a definition that claims nothing."""
+        return self._name(readable, _DRAFT)
+
+    def _name(self, readable: str, middle: str) -> str:
+        parts = [part for part in (self.fingerprint, middle, self.key) if part]
+        return f"{readable} [rk:{'.'.join(parts)}]"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A runner's own ticket.
+
+    Attributes:
+        word: What it is known by: sent twice after a lost answer, it is there twice.
+        definition_id: The definition that is the ticket.
+        asked: When it was asked for, on the runner's own clock.
+        answered: When it was known to be there, on the same clock.
+    """
+
+    word: str
+    definition_id: str
+    asked: float
+    answered: float
 
 
 def fingerprint(spec: JobSpec, audience_id: str) -> str:
@@ -62,14 +112,14 @@ def fingerprint(spec: JobSpec, audience_id: str) -> str:
     return _digest(spec.type, audience_id, content)
 
 
-def identify(spec: JobSpec, audience_id: str, key: str, namespace: str) -> Identity:
+def identify(spec: JobSpec, audience_id: str, key: str, namespace: str, cap: str = "") -> Identity:
     """Give a logical task its identity.
 
     Raises:
         ValidationError: The key or the audience is blank; every blank key would be the same task.
     """
     refuse_blank(key=key, audience=audience_id)
-    return Identity(fingerprint=fingerprint(spec, audience_id), key=_digest(namespace, key))
+    return Identity(fingerprint(spec, audience_id), _digest(namespace, key), cap)
 
 
 def identify_order(definition_id: str, audience_id: str) -> Identity:
@@ -78,6 +128,46 @@ def identify_order(definition_id: str, audience_id: str) -> Identity:
         fingerprint=_digest("definition", definition_id, audience_id),
         key=_digest("order", definition_id),
     )
+
+
+def cap_digest(namespace: str, prefix: str) -> str:
+    """What the names of all jobs contain that count towards the cap of a prefix."""
+    return _digest("cap", namespace, prefix)
+
+
+def key_marker(namespace: str, key: str) -> str:
+    """The end of the name of anything else that a key has at most one of.
+
+    Raises:
+        ValidationError: The key is blank.
+    """
+    refuse_blank(key=key)
+    return f" [rk:{_digest(namespace, key)}]"
+
+
+def check_names(names: Iterable[str], marker: str) -> None:
+    """Make sure that a list was filtered by a marker.
+
+    Raises:
+        ServerError: It was not; nothing was paid.
+    """
+    stray = next((name for name in names if not name.endswith(marker)), None)
+    if stray is not None:
+        raise ServerError(
+            f"The platform was asked for names that end in {marker!r} and listed {stray!r}. "
+            "Without that filter nobody can tell what the key has already, so nothing was paid "
+            "now. Is the environment right, and is this package up to date?"
+        )
+
+
+def identify_content(namespace: str, key: str, *content: str) -> Identity:
+    """The identity of anything else that a key has at most one of, and that cannot be changed.
+
+    Raises:
+        ValidationError: The key is blank.
+    """
+    refuse_blank(key=key)
+    return Identity(_digest(*content), _digest(namespace, key))
 
 
 def _digest(*parts: str) -> str:
@@ -120,48 +210,124 @@ def check_listing(names: Iterable[str], identity: Identity) -> None:
         )
 
 
+def until_turn(
+    definitions: Sequence[DefinitionAnswer],
+    claim: Claim,
+    now: float,
+    life: float,
+) -> float | None:
+    """How long a runner has to let others go first.
+
+    The platform's lists show what was created in the order of its creation, so whoever sees its own
+    ticket sees every older one. Its own ticket also tells the runner the platform's time.
+
+    Args:
+        definitions: All that carry the key.
+        claim: The runner's ticket.
+        now: The runner's clock.
+        life: Seconds after which a ticket without a job means nothing any more.
+
+    Returns:
+        Seconds; 0 when it is its turn, None when its own ticket does not show yet.
+    """
+    ours = [one for one in definitions if _middle(one.name) == claim.word]
+    if not ours:
+        return None
+    mine = min(ours, key=_order)
+    # No later than it really is: so nobody else's ticket is taken for older than it is.
+    platform_now = mine.created_at + timedelta(seconds=now - claim.answered)
+    ends = [
+        one.created_at + timedelta(seconds=life)
+        for one in definitions
+        if _order(one) < _order(mine) and _middle(one.name) != _DRAFT
+    ]
+    return max([0.0, *((end - platform_now).total_seconds() for end in ends)])
+
+
+def _middle(name: str) -> str | None:
+    found = _MARKER.search(name)
+    return found["middle"] if found else None
+
+
+def _order(definition: DefinitionAnswer) -> tuple[datetime, str]:
+    return definition.created_at, definition.definition_id
+
+
 def oldest_of(jobs: Sequence[JobListItem]) -> JobListItem:
     """The job that stays. Runners that race agree without talking, so ties are broken by id."""
-    return min(jobs, key=lambda job: (job.created_at, job.job_id))
+    return min(jobs, key=_age)
 
 
-def job_to_adopt(jobs: Sequence[JobListItem], identity: Identity) -> JobListItem | None:
-    """The job that this logical task already has: the oldest of those that carry its key.
+def _age(job: JobListItem) -> tuple[datetime, str]:
+    return job.created_at, job.job_id
+
+
+def job_to_adopt(
+    jobs: Sequence[JobListItem], identity: Identity, on_changed: OnChanged
+) -> JobListItem | None:
+    """The job that this logical task already has: the oldest of those that ask the same.
 
     Args:
         jobs: What the platform lists for :attr:`Identity.name_ending`.
         identity: The logical task.
+        on_changed: What to do if it only has jobs that ask something else.
 
     Raises:
         SubmissionConflictError: It has one, but that one asks something else.
     """
-    if not jobs:
+    same = _asking(jobs, identity.fingerprint)
+    if same:
+        return oldest_of(same)
+    if not jobs or on_changed == "new":
         return None
-    oldest = oldest_of(jobs)
-    found = fingerprint_in(oldest.name) or "none"
-    if found != identity.fingerprint:
-        raise SubmissionConflictError(
-            f"This key already has job {oldest.job_id} ({readable(oldest.name)!r}), which asks "
-            f"something else (fingerprint {found}, now {identity.fingerprint}). Use a new key to "
-            "pay for a new job, or give back the old spec and audience to get the old answers.",
-            job_id=oldest.job_id,
-            expected=identity.fingerprint,
-            found=found,
-        )
-    return oldest
+    newest = max(jobs, key=_age)
+    found = fingerprint_in(newest.name) or "none"
+    if on_changed == "adopt":
+        return oldest_of(_asking(jobs, found) or [newest])
+    raise SubmissionConflictError(
+        f"This key already has job {newest.job_id} ({readable(newest.name)!r}), which asks "
+        f"something else (fingerprint {found}, now {identity.fingerprint}). Give back the old spec "
+        "and audience to get the old answers, or use a new key or on_changed='new' to pay for a "
+        "new job, or on_changed='adopt' to take the old one as it is.",
+        job_id=newest.job_id,
+        expected=identity.fingerprint,
+        found=found,
+    )
 
 
-def check_max_cost(max_cost: float | None) -> None:
-    """Refuse a limit that limits nothing.
+def duplicates_of(job: JobListItem, jobs: Sequence[JobListItem]) -> list[JobListItem]:
+    """Jobs that only a race can have made: they ask the same, are younger, and are not done."""
+    return [
+        other
+        for other in _asking(jobs, fingerprint_in(job.name) or "none")
+        if _age(other) > _age(job) and other.state != JobState.COMPLETED
+    ]
+
+
+def _asking(jobs: Sequence[JobListItem], wanted: str) -> list[JobListItem]:
+    return [job for job in jobs if fingerprint_in(job.name) == wanted]
+
+
+def check_terms(max_cost: float | None, attempt: int, on_changed: str) -> None:
+    """Refuse terms of a submission that say nothing.
 
     Raises:
-        ValidationError: It is negative or not a number.
+        ValidationError: It lists every problem.
     """
-    if max_cost is None:
-        return
-    is_number = isinstance(max_cost, (int, float)) and not isinstance(max_cost, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
-    if not is_number or not max_cost >= 0:
-        raise ValidationError("max_cost", [f"must be a number of at least 0, not {max_cost!r}"])
+    problems: list[str] = []
+    if max_cost is not None and not (_is_number(max_cost) and max_cost >= 0):
+        problems.append(f"max_cost: must be a number of at least 0, not {max_cost!r}")
+    if not (_is_number(attempt) and attempt >= 1):
+        problems.append(f"attempt: counts from 1, so it cannot be {attempt!r}")
+    if on_changed not in get_args(OnChanged):
+        known = ", ".join(map(repr, get_args(OnChanged)))
+        problems.append(f"on_changed: must be one of {known}, not {on_changed!r}")
+    if problems:
+        raise ValidationError("submission", problems)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def check_budget(estimated_cost: float, max_cost: float | None) -> None:

@@ -30,7 +30,7 @@ def pytest_configure(config):
 @pytest.fixture(autouse=True)
 def _hermetic(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for name in ("CLIENT_ID", "CLIENT_SECRET", "ENVIRONMENT", "TOKEN_FILE", "NAMESPACE"):
+    for name in ("CLIENT_ID", "CLIENT_SECRET", "ENVIRONMENT", "TOKEN_FILE", "NAMESPACE", "SETTLE"):
         monkeypatch.delenv(f"RAPIDATA_{name}", raising=False)
     _forget_configuration()
     yield
@@ -64,7 +64,7 @@ class ScriptedServer:
             def do_GET(self):
                 server._answer(self)
 
-            do_POST = do_DELETE = do_GET  # noqa: N815
+            do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
             def log_message(self, *_):
                 pass

@@ -19,6 +19,7 @@ ERRORS = [
     errors.AmbiguousSubmissionError("m"),
     errors.TransportError("m", sent=True, **FACTS),
     errors.BudgetExceededError("m", estimated_cost=2.0, max_cost=1.0),
+    errors.KeyConflictError("m", object_id="o", expected="a", found="b"),
     errors.SubmissionConflictError("m", job_id="j", expected="a", found="b"),
     errors.JobFailedError("m", job_id="j", state="Failed"),
     errors.JobNeedsAttentionError("m", job_id="j", state="Paused"),

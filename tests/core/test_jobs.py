@@ -549,9 +549,9 @@ text = st.text(min_size=1, max_size=30)
 @given(name=text, namespace=st.text(max_size=5), key=text.filter(str.strip))
 def test_a_name_carries_the_identity_whatever_it_says(name, namespace, key):
     identity = identify(compare(), "global", key, namespace)
-    assert readable(identity.name(name)) == name
-    assert fingerprint_in(identity.name(name)) == identity.fingerprint
-    assert identity.name(name).endswith(identity.name_ending)
+    assert readable(identity.job(name)) == name
+    assert fingerprint_in(identity.job(name)) == identity.fingerprint
+    assert identity.job(name).endswith(identity.name_ending)
 
 
 def test_identities_differ_by_what_makes_a_task():

@@ -11,6 +11,7 @@ from rapidata_core.policy.retry import Call
 from rapidata_core.wire.dataset import (
     DatapointAnswer,
     DatapointCreated,
+    DatasetAnswer,
     DatasetCreated,
     DatasetProgress,
     ShortenedContexts,
@@ -33,6 +34,12 @@ class AsyncDatasetApi:
             call=Call.REPEATABLE,
             about=f"dataset {body['name']!r}",
             json=body,
+        )
+
+    async def get(self, dataset_id: str) -> DatasetAnswer:
+        """``GET /dataset/{id}``"""
+        return await self._transport.read(
+            f"/dataset/{segment(dataset_id)}", DatasetAnswer, about=f"dataset {dataset_id!r}"
         )
 
     async def add_datapoint(

@@ -89,6 +89,30 @@ class AsyncDefinitionApi:
             json=body,
         )
 
+    async def clone(self, definition_id: str, name: str) -> DefinitionCreated:
+        """``POST /job/definition/{id}/clone``: another one of the latest revision's dataset
+
+        Repeated after a lost answer, it leaves one more; that costs nothing.
+        """
+        return await self._transport.ask(
+            "POST",
+            f"/job/definition/{segment(definition_id)}/clone",
+            DefinitionCreated,
+            call=Call.REPEATABLE,
+            about=f"job definition {definition_id!r}",
+            json={"definitionName": name},
+        )
+
+    async def rename(self, definition_id: str, name: str) -> None:
+        """``PATCH /job/definition/{id}``"""
+        await self._transport.send(
+            "PATCH",
+            f"/job/definition/{segment(definition_id)}",
+            call=Call.REPEATABLE,
+            about=f"job definition {definition_id!r}",
+            json={"name": name},
+        )
+
     async def delete(self, definition_id: str) -> None:
         """``DELETE /job/definition/{id}``"""
         await self._transport.send(
