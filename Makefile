@@ -67,7 +67,7 @@ test: test-core test-contract $(ENGINES:%=test-%)  ## run all tests (each of the
 
 # On httpx2, then the client once more on the HTTP library that is there without the extra `speed`.
 test-core: .venv
-	.venv/bin/pytest -n auto tests/core tests/sandbox tests/seeds
+	.venv/bin/pytest -n auto tests/core tests/sandbox tests/seeds tests/chaos
 	.venv/bin/pytest -n auto tests/core/_async tests/core/_sync --http=httpx
 
 test-contract: .venv-contract
@@ -75,6 +75,10 @@ test-contract: .venv-contract
 
 $(ENGINES:%=test-%): test-%: .venv-%
 	.venv-$*/bin/pytest tests/$*
+
+.PHONY: chaos
+chaos: .venv .venv-contract  ## prove at full size that nothing is paid twice; renews the table in docs/guarantees.md; ARGS=--quick
+	.venv/bin/python -m tests.chaos $(ARGS)
 
 # --- checks ---------------------------------------------------------------------------------------
 
