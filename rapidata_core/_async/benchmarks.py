@@ -44,6 +44,7 @@ from rapidata_core.policy.benchmarks import (
     model_to_adopt,
     new_prompts,
     new_samples,
+    participants_ahead,
     read_origin,
     read_prompt,
     read_tags,
@@ -349,10 +350,7 @@ class AsyncRapidataBenchmark:
             self._read = None
         unknown_identifiers(subject, samples, await self.identifiers)
         found = await self._model(name, samples, data_type)
-        if found is None:
-            created = await self._create_participant(name)
-            found = ParticipantAnswer(id=created, name=name, status="Created"), samples
-        answer, missing = found
+        answer, missing = found or await self._new_model(name, samples, data_type)
         participant = AsyncBenchmarkParticipant(self._transport, self.id, answer)
         if missing:
             await participant.upload(missing, data_type)
@@ -376,10 +374,8 @@ class AsyncRapidataBenchmark:
         samples = new_samples(name, media, identifiers, prompts, data_type=data_type)
         found = await self._model(name, samples, data_type, complete=True)
         if found is not None and found[0].id != participant.id:
-            # Another runner added it at the same time. Ours costs nothing yet.
-            _log.warning("%r is participant %s already; deleting ours", name, found[0].id)
-            with suppress(NotFoundError):
-                await participant.delete()
+            # Another runner had to wait too long for us to upload. Ours costs nothing yet.
+            await self._drop(participant.id, name, found[0])
             participant = AsyncBenchmarkParticipant(self._transport, self.id, found[0])
         await participant.run()
 
@@ -529,6 +525,57 @@ class AsyncRapidataBenchmark:
                 lacking[one.id] = missing
         found = model_to_adopt(same)
         return None if found is None else (found, lacking[found.id])
+
+    async def _new_model(
+        self, name: str, samples: Sequence[SampleUpload], data_type: str
+    ) -> tuple[ParticipantAnswer, list[SampleUpload]]:
+        """A participant for a model that seems to have none, and what it lacks.
+
+        A participant costs nothing until it is submitted, so it is a ticket. The list shows them in
+        the order of their creation: whoever sees its own sees every older one, also that of a
+        runner that died before us, and lets its runner upload first.
+        """
+        created = await self._create_participant(name)
+        settle = self._transport.settings.settle
+
+        async def shown() -> Sequence[ParticipantAnswer] | None:
+            listed = await self._benchmarks.participants(self.id, [("name[eq]", name)])
+            return listed if created in {one.id for one in listed} else None
+
+        what = f"Participant {created} in the platform's list"
+        listed = await until_settled(shown, what=what, seconds=settle)
+        if listed is None:
+            raise ServerError(
+                f"Participant {created}, which was just created, is not in the platform's list "
+                f"after {settle:.0f} s. So what others submit would not show either, and nothing "
+                "was paid. If the lists are that late, set settle= (RAPIDATA_SETTLE)."
+            )
+        life = 2 * settle
+        ours = next(one for one in listed if one.id == created)
+        ahead = participants_ahead(listed, ours, life)
+
+        async def have_media() -> bool | None:
+            return all([await self._has_media(one) for one in ahead]) or None
+
+        await until_settled(have_media, what=f"The media of other {name!r}", seconds=life)
+        found = await self._model(name, samples, data_type)
+        if found is None:
+            return ours, list(samples)
+        await self._drop(created, name, found[0])
+        return found
+
+    async def _has_media(self, answer: ParticipantAnswer) -> bool:
+        """Whether it shows which model a participant is; nobody waits for one that was deleted."""
+        try:
+            return await AsyncBenchmarkParticipant(self._transport, self.id, answer).has_media()
+        except NotFoundError:
+            return True
+
+    async def _drop(self, participant_id: str, name: str, kept: ParticipantAnswer) -> None:
+        """Delete a participant that is not needed, because another one is the same model."""
+        _log.warning("%r is participant %s already; deleting ours", name, kept.id)
+        with suppress(NotFoundError):
+            await AsyncParticipantApi(self._transport).delete(participant_id)
 
     async def _create_participant(self, name: str) -> str:
         async def look() -> str | None:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from os.path import basename
 from typing import Any, Literal, Protocol, cast
 
@@ -281,6 +281,28 @@ def model_to_adopt(participants: Sequence[ParticipantAnswer]) -> ParticipantAnsw
         key=lambda one: (one.status in READY, one.created_at or never, one.id),
         default=None,
     )
+
+
+def participants_ahead(
+    listed: Iterable[ParticipantAnswer], ours: ParticipantAnswer, life: float
+) -> list[ParticipantAnswer]:
+    """The participants whose runners go first, if they are about to upload the same model.
+
+    Args:
+        listed: What there is under the name.
+        ours: The one that was just created.
+        life: Seconds after which one without media means nothing any more.
+    """
+    if ours.created_at is None:
+        return []
+    since = ours.created_at - timedelta(seconds=life)
+    return [
+        one
+        for one in listed
+        if one.created_at is not None
+        and one.created_at > since
+        and (one.created_at, one.id) < (ours.created_at, ours.id)
+    ]
 
 
 def unknown_identifiers(

@@ -54,7 +54,7 @@ class PollingPolicy:
         error_budget: Seconds of uninterrupted failures to look past before giving up.
     """
 
-    fastest: float = 3.0
+    fastest: float = 2.0
     slowest: float = 60.0
     growth: float = 0.1
     idle: float = 2.0
