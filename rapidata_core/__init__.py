@@ -150,8 +150,10 @@ if TYPE_CHECKING:
     from rapidata_core.types import JobProgress as JobProgress
     from rapidata_core.types import JobState as JobState
     from rapidata_core.types import Manifest as Manifest
+    from rapidata_core.types import OnChanged as OnChanged
     from rapidata_core.types import Origin as Origin
     from rapidata_core.types import OutstandingBalance as OutstandingBalance
+    from rapidata_core.types import Reaction as Reaction
     from rapidata_core.types import RecruitingMetrics as RecruitingMetrics
     from rapidata_core.types import RevisionInfo as RevisionInfo
     from rapidata_core.types import Setting as Setting
@@ -297,8 +299,10 @@ _HOMES = {
         "JobProgress",
         "JobState",
         "Manifest",
+        "OnChanged",
         "Origin",
         "OutstandingBalance",
+        "Reaction",
         "RecruitingMetrics",
         "RevisionInfo",
         "Setting",

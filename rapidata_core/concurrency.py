@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hashable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Generic, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -198,20 +198,27 @@ class Flights:
             work: Does it.
         """
         slot = (os.getpid(), key)
-        mine: Future[Any] = Future()
-        # Of threads that come here together, setdefault lets one win.
-        running = self._running.setdefault(slot, mine)
-        if running is not mine:
-            return running.result()
+        while True:
+            mine: Future[Any] = Future()
+            # Of threads that come here together, setdefault lets one win.
+            running = self._running.setdefault(slot, mine)
+            if running is mine:
+                break
+            try:
+                return running.result()
+            except CancelledError:
+                # Whoever did it was interrupted; that says nothing about us.
+                continue
         try:
             result = work()
             mine.set_result(result)
             return result
-        except BaseException as error:
+        except Exception as error:
             mine.set_exception(error)
             raise
         finally:
             del self._running[slot]
+            mine.cancel()
 
 
 class AsyncBell:

@@ -13,6 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from rapidata_core.errors import ValidationError, blank
 
 Calendar = Literal["day", "week", "month"]
+"""A period of a spend cap, in UTC."""
+OnChanged = Literal["error", "adopt", "new"]
+"""What to do if a key only has a job that asks something else."""
+Reaction = Literal["fail", "wait", "resume"]
+"""What to do when somebody has to act before a job goes on."""
 _LONGEST_PERIOD = timedelta(days=366)
 
 

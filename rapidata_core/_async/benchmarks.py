@@ -19,6 +19,7 @@ from rapidata_core._async.participants import AsyncBenchmarkParticipant, submit
 from rapidata_core._async.settling import until_settled
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.waiting import find_out, only_one
+from rapidata_core.concurrency import async_monotonic, async_sleep
 from rapidata_core.display import show
 from rapidata_core.errors import (
     AmbiguousSubmissionError,
@@ -37,14 +38,15 @@ from rapidata_core.policy.benchmarks import (
     LeaderboardSettings,
     LevelOfDetail,
     Prompt,
+    age,
     is_asked_for,
     is_whole,
     leaderboard_to_adopt,
+    may_be_filled,
     missing_samples,
     model_to_adopt,
     new_prompts,
     new_samples,
-    participants_ahead,
     read_origin,
     read_prompt,
     read_tags,
@@ -509,9 +511,7 @@ class AsyncRapidataBenchmark:
         """
         lacking: dict[str, list[SampleUpload]] = {}
         same: list[ParticipantAnswer] = []
-        for one in await self._benchmarks.participants(self.id, [("name[eq]", name)]):
-            if one.name != name:
-                continue
+        for one in await self._named(name):
             try:
                 held = await AsyncParticipantApi(self._transport).samples(one.id)
             except NotFoundError:
@@ -526,20 +526,25 @@ class AsyncRapidataBenchmark:
         found = model_to_adopt(same)
         return None if found is None else (found, lacking[found.id])
 
+    async def _named(self, name: str) -> list[ParticipantAnswer]:
+        """The participants of a name, whether or not the platform filters."""
+        found = await self._benchmarks.participants(self.id, [("name[eq]", name)])
+        return [one for one in found if one.name == name]
+
     async def _new_model(
         self, name: str, samples: Sequence[SampleUpload], data_type: str
     ) -> tuple[ParticipantAnswer, list[SampleUpload]]:
         """A participant for a model that seems to have none, and what it lacks.
 
         A participant costs nothing until it is submitted, so it is a ticket. The list shows them in
-        the order of their creation: whoever sees its own sees every older one, also that of a
-        runner that died before us, and lets its runner upload first.
+        the order of their creation, so whoever sees its own sees every older one. Which model an
+        older one is shows as soon as its runner has uploaded something; that is waited for.
         """
         created = await self._create_participant(name)
         settle = self._transport.settings.settle
 
         async def shown() -> Sequence[ParticipantAnswer] | None:
-            listed = await self._benchmarks.participants(self.id, [("name[eq]", name)])
+            listed = await self._named(name)
             return listed if created in {one.id for one in listed} else None
 
         what = f"Participant {created} in the platform's list"
@@ -550,18 +555,22 @@ class AsyncRapidataBenchmark:
                 f"after {settle:.0f} s. So what others submit would not show either, and nothing "
                 "was paid. If the lists are that late, set settle= (RAPIDATA_SETTLE)."
             )
-        life = 2 * settle
         ours = next(one for one in listed if one.id == created)
-        ahead = participants_ahead(listed, ours, life)
+        empty = [one for one in listed if may_be_filled(one) and age(one) < age(ours)]
 
-        async def have_media() -> bool | None:
-            return all([await self._has_media(one) for one in ahead]) or None
+        async def are_filled() -> bool | None:
+            empty[:] = [one for one in empty if not await self._has_media(one)]
+            return not empty or None
 
-        await until_settled(have_media, what=f"The media of other {name!r}", seconds=life)
+        # Once to show, once to upload.
+        await until_settled(are_filled, what=f"The media of other {name!r}", seconds=2 * settle)
         found = await self._model(name, samples, data_type)
         if found is None:
-            return ours, list(samples)
-        await self._drop(created, name, found[0])
+            # What a runner that is gone has left is as good as a new one, and the oldest is the
+            # same for everybody.
+            found = min([*empty, ours], key=age), list(samples)
+        if found[0].id != created:
+            await self._drop(created, name, found[0])
         return found
 
     async def _has_media(self, answer: ParticipantAnswer) -> bool:
@@ -580,8 +589,7 @@ class AsyncRapidataBenchmark:
     async def _create_participant(self, name: str) -> str:
         async def look() -> str | None:
             # An unused one of the same name, whoever left it behind, is as good as a new one.
-            found = await self._benchmarks.participants(self.id, [("name[eq]", name)])
-            unused = (one.id for one in found if (one.name, one.status) == (name, "Created"))
+            unused = (one.id for one in await self._named(name) if one.status == "Created")
             return next(unused, None)
 
         try:
@@ -615,11 +623,17 @@ class AsyncRapidataBenchmark:
             ending = [("name[ends_with]", marker), ("sort", "created_at")]
             found = await self._benchmarks.leaderboards(self.id, ending)
             check_names((one.name for one in found), marker)
+            kept = leaderboard_to_adopt(found[0], body) if found else None
             for younger in found[1:]:
                 _log.warning("a race made two leaderboards of a key; deleting %s", younger.id)
-                await AsyncLeaderboardApi(self._transport).delete(younger.id)
-            return leaderboard_to_adopt(found[0], body) if found else None
+                # Another runner may be clearing up as well.
+                with suppress(NotFoundError):
+                    await AsyncLeaderboardApi(self._transport).delete(younger.id)
+            return kept
 
+        seconds = self._transport.settings.settle
+        # What an earlier runner sent shows by then.
+        clear = async_monotonic() + seconds
         found = await look()
         for _ in range(_ROUNDS):
             if found is not None:
@@ -631,10 +645,10 @@ class AsyncRapidataBenchmark:
                     raise
                 _log.warning("the answer to POST /leaderboard was lost; looking for it")
                 what = "The leaderboard that was just created"
-                seconds = self._transport.settings.settle
                 found = await until_settled(look, what=what, seconds=seconds)
             else:
-                # Another runner may have been a little faster.
+                # Another runner may have been a little faster, or a request of one that is gone.
+                await async_sleep(max(0.0, clear - async_monotonic()))
                 return await look() or _leaderboard(body, created)
         raise AmbiguousSubmissionError(
             f"{_ROUNDS} times there was no clear answer, and nothing showed that the leaderboard "

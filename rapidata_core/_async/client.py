@@ -19,8 +19,8 @@ from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.config import Settings, rapidata_config
 from rapidata_core.jobs import JobSpec, parse_job
 from rapidata_core.policy.retry import RetryPolicy
-from rapidata_core.policy.submission import OnChanged
-from rapidata_core.types import CostEstimate, SpendCap, Submission
+from rapidata_core.policy.submission import Terms
+from rapidata_core.types import CostEstimate, OnChanged, SpendCap, Submission
 
 
 class AsyncRapidataClient:
@@ -126,8 +126,8 @@ class AsyncRapidataClient:
 
         Raises:
             SubmissionConflictError: The key has a job that asks something else.
-            BudgetExceededError: It would cost more than ``max_cost``, or than ``cap`` leaves;
-                nothing was paid.
+            BudgetExceededError: It would cost more than ``max_cost``, or than ``cap`` leaves; there
+                is no new job.
             AmbiguousSubmissionError: It is unknown whether the job was created; submitting again
                 with the same key finds out.
             FailedUploadException: Some datapoints could not be uploaded; nothing was paid.
@@ -136,12 +136,8 @@ class AsyncRapidataClient:
             self._transport,
             parse_job(spec),
             audience if isinstance(audience, str) else audience.id,
-            key=key,
-            max_cost=max_cost,
-            attempt=attempt,
-            on_changed=on_changed,
-            failure_tolerance=failure_tolerance,
-            cap=cap,
+            key,
+            Terms(max_cost, attempt, on_changed, failure_tolerance, cap),
         )
 
     async def estimate(

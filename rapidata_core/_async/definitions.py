@@ -14,7 +14,7 @@ from rapidata_core._async.jobs import (
     get_job,
     wait_for_job,
 )
-from rapidata_core._async.submit import price
+from rapidata_core._async.spend import price
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.waiting import wait_until
 from rapidata_core.display import show
@@ -31,7 +31,7 @@ from rapidata_core.jobs import (
     parse_job,
 )
 from rapidata_core.jobs.checks import given
-from rapidata_core.policy.polling import PollingPolicy, Reaction
+from rapidata_core.policy.polling import PollingPolicy
 from rapidata_core.policy.revisions import (
     changed,
     instruction_of,
@@ -40,7 +40,7 @@ from rapidata_core.policy.revisions import (
     settings_of,
 )
 from rapidata_core.policy.submission import readable
-from rapidata_core.types import CostEstimate, JobProgress, RevisionInfo, Setting
+from rapidata_core.types import CostEstimate, JobProgress, Reaction, RevisionInfo, Setting
 from rapidata_core.wire.definition import RevisionAnswer
 
 # Preparing takes a second at most for all but the largest.

@@ -31,6 +31,7 @@ from rapidata_core.policy.flows import (
     RankingBatch,
     RankingChanges,
     RankingFlow,
+    check_attempt,
     distinct,
     has_ended,
 )
@@ -228,7 +229,11 @@ class AsyncRapidataFlow:
         await self._flows.delete(self.id)
 
     async def _create(
-        self, batch: RankingBatch | ClassifyBatch, accept_failed_uploads: bool, key: str | None
+        self,
+        batch: RankingBatch | ClassifyBatch,
+        accept_failed_uploads: bool,
+        key: str | None,
+        attempt: int,
     ) -> AsyncRapidataFlowItem:
         """Upload a batch and start it, unless its key has one.
 
@@ -236,11 +241,12 @@ class AsyncRapidataFlow:
             FailedUploadException: Some of it could not be uploaded, and that is not accepted, or
                 nothing could.
         """
+        check_attempt(attempt, key)
         name = f"{self.name}_dataset"
         identity = None
         if key is not None:
             identity = batch.identify(self._transport.settings.namespace, key)
-            found = await self._batches.find(identity)
+            found = await self._batches.find(identity, attempt)
             if found is not None:
                 _log.info("adopting flow item %s: this key has it already", found.id)
                 return self._item(found.id, found.dataset_id)
@@ -367,6 +373,7 @@ class AsyncRapidataRankingFlow(AsyncRapidataFlow):
         accept_failed_uploads: bool = False,
         time_to_live: int | None = None,
         key: str | None = None,
+        attempt: int = 1,
     ) -> AsyncRapidataFlowItem:
         """Start to rank a batch, independently of all others. This costs money.
 
@@ -382,6 +389,9 @@ class AsyncRapidataRankingFlow(AsyncRapidataFlow):
             key: The identity of the batch, the same over retries and restarts: the batch that the
                 key has in this flow is returned instead of a new one. Without a key every call
                 starts a batch.
+            attempt: Which attempt of the caller's at the key, from 1. From the second on, a batch
+                that an earlier one may have started is looked for until it must show, for
+                ``settle`` seconds, before another one is paid.
 
         Raises:
             KeyConflictError: The key has a batch of something else.
@@ -398,7 +408,7 @@ class AsyncRapidataRankingFlow(AsyncRapidataFlow):
                 time_to_live=time_to_live,
             )
         )
-        return await self._create(batch, accept_failed_uploads, key)
+        return await self._create(batch, accept_failed_uploads, key, attempt)
 
     async def update_config(
         self,
@@ -453,6 +463,7 @@ class AsyncRapidataClassifyFlow(AsyncRapidataFlow):
         accept_failed_uploads: bool = False,
         time_to_live: int | None = None,
         key: str | None = None,
+        attempt: int = 1,
     ) -> AsyncRapidataFlowItem:
         """Start to classify a batch. This costs money.
 
@@ -468,6 +479,9 @@ class AsyncRapidataClassifyFlow(AsyncRapidataFlow):
             key: The identity of the batch, the same over retries and restarts: the batch that the
                 key has in this flow is returned instead of a new one. Without a key every call
                 starts a batch.
+            attempt: Which attempt of the caller's at the key, from 1. From the second on, a batch
+                that an earlier one may have started is looked for until it must show, for
+                ``settle`` seconds, before another one is paid.
 
         Raises:
             KeyConflictError: The key has a batch of something else.
@@ -484,7 +498,7 @@ class AsyncRapidataClassifyFlow(AsyncRapidataFlow):
                 time_to_live=time_to_live,
             )
         )
-        return await self._create(batch, accept_failed_uploads, key)
+        return await self._create(batch, accept_failed_uploads, key, attempt)
 
     async def update_config(self, drain_duration: int | None = None) -> None:
         """Change what is given, for new batches only; nothing is sent when nothing is.

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from rapidata_core._async.api.audiences import AsyncAudienceApi
 from rapidata_core._async.api.jobs import AsyncJobApi
+from rapidata_core._async.pay import pay
 from rapidata_core._async.spend import actual_cost, price
-from rapidata_core._async.submit import pay
 from rapidata_core._async.transport import AsyncTransport, Parameters
 from rapidata_core._async.waiting import find_out, steady, wait_until
 from rapidata_core._async.watch import wait
@@ -28,11 +28,18 @@ from rapidata_core.errors import (
     refuse_blank,
 )
 from rapidata_core.policy.audiences import recruiting
-from rapidata_core.policy.polling import Reaction, is_done, reactions
+from rapidata_core.policy.polling import is_done, reactions
 from rapidata_core.policy.submission import Identity, readable, renamed
 from rapidata_core.results import RapidataResults, parse_results
 from rapidata_core.results.export import write_dataset
-from rapidata_core.types import CostEstimate, JobProgress, JobState, Manifest, RecruitingMetrics
+from rapidata_core.types import (
+    CostEstimate,
+    JobProgress,
+    JobState,
+    Manifest,
+    Reaction,
+    RecruitingMetrics,
+)
 from rapidata_core.wire.job import CostAnswer
 
 _log = logging.getLogger("rapidata_core.jobs")
@@ -379,6 +386,10 @@ async def once(
 
     try:
         await act(job_id)
+    except ValidationError:
+        # Perhaps another runner was faster.
+        if not await has_changed():
+            raise
     except (TransportError, ServerError) as error:
         await find_out(
             has_changed,

@@ -15,6 +15,7 @@ from rapidata_core._async.settling import until_settled
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.trigger import SHOWS, trigger_once
 from rapidata_core._async.waiting import find_out, only_one, steady, wait_until
+from rapidata_core.concurrency import async_monotonic, async_sleep
 from rapidata_core.errors import (
     AmbiguousSubmissionError,
     NotFoundError,
@@ -425,10 +426,12 @@ class AsyncSignals:
 
     async def _create_or_update(self, body: dict[str, Any], marker: str) -> SignalAnswer:
         """The signal of a key, as it is asked for: the one that it has, or a new one."""
+        # What an earlier runner sent shows by then.
+        clear = async_monotonic() + self._transport.settings.settle
         for _ in range(_ROUNDS):
             found = await self._keep_oldest(await self._carrying(marker))
             if found is None:
-                found = await self._create_of_key(body, marker)
+                found = await self._create_of_key(body, marker, clear)
             if found is not None:
                 changes = signal_changes(found, body)
                 if not changes:
@@ -441,8 +444,14 @@ class AsyncSignals:
             request="POST /signal",
         )
 
-    async def _create_of_key(self, body: dict[str, Any], marker: str) -> SignalAnswer | None:
-        """Create the signal of a key; None when it certainly was not created."""
+    async def _create_of_key(
+        self, body: dict[str, Any], marker: str, clear: float
+    ) -> SignalAnswer | None:
+        """Create the signal of a key; None when it certainly was not created.
+
+        Nothing is a ticket for signals. But none fires in the first minute, so there is time to
+        see, after ``clear``, whether there is another one.
+        """
         seconds = self._transport.settings.settle
         what = "The signal that was just created"
         try:
@@ -464,8 +473,10 @@ class AsyncSignals:
             return None
 
         try:
-            listed = await until_settled(is_listed, what=what, seconds=seconds)
-            return listed or await self._signals.get(created.id)
+            await until_settled(is_listed, what=what, seconds=seconds)
+            await async_sleep(max(0.0, clear - async_monotonic()))
+            oldest = await self._keep_oldest(await self._carrying(marker))
+            return oldest or await self._signals.get(created.id)
         except RapidataError as error:
             raise _unreadable(created.id, _SAME_KEY, error) from error
 

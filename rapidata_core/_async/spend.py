@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from rapidata_core._async.api.billing import AsyncBillingApi
 from rapidata_core._async.api.jobs import AsyncJobApi
+from rapidata_core._async.settling import until_settled
 from rapidata_core._async.transport import AsyncTransport
-from rapidata_core.concurrency import async_map, async_monotonic, async_sleep
+from rapidata_core.concurrency import async_map, async_sleep
 from rapidata_core.errors import (
     AuthenticationError,
     NotFoundError,
@@ -127,13 +128,18 @@ async def _listed(
     transport: AsyncTransport, mark: str, start: datetime, until: JobListItem | None
 ) -> list[JobListItem]:
     """The jobs of a cap since a moment; all that are older than ``until`` are among them."""
-    settle = transport.settings.settle
-    deadline = async_monotonic() + settle
-    while True:
-        found = await _jobs_since(AsyncJobApi(transport), mark, start)
-        if until is None or until.job_id in found or async_monotonic() >= deadline:
-            return list(found.values())
-        await async_sleep(settle / 20)
+    api = AsyncJobApi(transport)
+    if until is None:
+        return list((await _jobs_since(api, mark, start)).values())
+
+    async def look() -> list[JobListItem] | None:
+        found = await _jobs_since(api, mark, start)
+        return list(found.values()) if until.job_id in found else None
+
+    what = f"Job {until.job_id} in the platform's list"
+    shown = await until_settled(look, what=what, seconds=transport.settings.settle)
+    # Without it, what there is has to do.
+    return list((await _jobs_since(api, mark, start)).values()) if shown is None else shown
 
 
 async def _jobs_since(api: AsyncJobApi, mark: str, start: datetime) -> dict[str, JobListItem]:

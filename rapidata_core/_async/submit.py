@@ -8,19 +8,18 @@ again. What the names mean, and whose turn it is to pay, is decided in
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import uuid4
 
 from rapidata_core._async.api.audiences import AsyncAudienceApi
 from rapidata_core._async.api.definitions import AsyncDefinitionApi
 from rapidata_core._async.api.jobs import AsyncJobApi
 from rapidata_core._async.define import define
+from rapidata_core._async.pay import create_job, jobs_of, submission_of
 from rapidata_core._async.settling import until_settled
 from rapidata_core._async.spend import committed, price
 from rapidata_core._async.transport import AsyncTransport
-from rapidata_core._async.waiting import find_out
 from rapidata_core.concurrency import async_monotonic, async_sleep
-from rapidata_core.config import rapidata_config
 from rapidata_core.errors import (
     AmbiguousSubmissionError,
     BudgetExceededError,
@@ -37,11 +36,10 @@ from rapidata_core.policy.spending import check_cap
 from rapidata_core.policy.submission import (
     Claim,
     Identity,
-    OnChanged,
+    Terms,
     cap_digest,
     check_budget,
-    check_listing,
-    check_terms,
+    check_names,
     duplicates_of,
     fingerprint_in,
     identify,
@@ -50,7 +48,7 @@ from rapidata_core.policy.submission import (
     oldest_of,
     until_turn,
 )
-from rapidata_core.types import CostEstimate, SpendCap, Submission
+from rapidata_core.types import CostEstimate, Submission
 from rapidata_core.wire.definition import DefinitionAnswer
 from rapidata_core.wire.job import CostAnswer, JobCreated, JobListItem
 
@@ -61,16 +59,7 @@ _ROUNDS = 4
 
 
 async def submit(
-    transport: AsyncTransport,
-    spec: JobSpec,
-    audience_id: str,
-    *,
-    key: str,
-    max_cost: float | None = None,
-    attempt: int = 1,
-    on_changed: OnChanged = "error",
-    failure_tolerance: float = 0.0,
-    cap: SpendCap | None = None,
+    transport: AsyncTransport, spec: JobSpec, audience_id: str, key: str, terms: Terms
 ) -> Submission:
     """Get the job of a logical task: the one it has, or a new one.
 
@@ -80,82 +69,107 @@ async def submit(
         audience_id: Whom to ask.
         key: The identity of the logical task, the same over retries and restarts, another one for
             other work.
-        max_cost: Refuse to pay more than this, by the platform's estimate.
-        attempt: Which attempt at the logical task this is, from 1. From the second on, others are
-            given twice the time, because somebody has had trouble before.
-        on_changed: What to do if the key only has a job that asks something else: raise, adopt that
-            job, or pay for a new one.
-        failure_tolerance: Share of the datapoints that may fail; if more do, nothing is paid.
-        cap: What all jobs may cost whose keys begin alike.
+        terms: On which it may pay.
 
     Raises:
         SubmissionConflictError: The key has a job that asks something else.
-        BudgetExceededError: It would cost more than ``max_cost`` or the cap allows; nothing was
-            paid.
+        BudgetExceededError: It would cost more than allowed; there is no new job.
         AmbiguousSubmissionError: It is unknown whether the job was created; submitting again with
             the same key finds out.
         RapidataError: As the platform's calls raise it.
     """
     namespace = transport.settings.namespace
     digest = ""
-    if cap is not None:
-        cap.check_key(key)
-        digest = cap_digest(namespace, cap.prefix)
+    if terms.cap is not None:
+        terms.cap.check_key(key)
+        digest = cap_digest(namespace, terms.cap.prefix)
     identity = identify(spec, audience_id, key, namespace, digest)
-    check_terms(max_cost, attempt, on_changed)
-    runner = _Runner(
-        transport,
-        spec,
-        audience_id,
-        identity,
-        max_cost,
-        on_changed,
-        failure_tolerance,
-        cap,
-        # What a ticket means is agreed on by all runners; how long to respect it, by each.
-        hold=transport.settings.settle,
-        life=transport.settings.settle * (2 if attempt == 1 else 4),
-    )
+    runner = _Runner(transport, identity, spec.name, audience_id, terms, _SAME_KEY, spec=spec)
     # Callers in this process that ask for the same at the same time share one submission.
-    return await transport.flights.once(f"submit {identity} {max_cost} {on_changed}", runner.run)
+    return await transport.flights.once(f"submit {identity} {terms}", runner.run)
 
 
-@dataclass
-class _Runner:
-    """One submission; see :func:`submit`.
+async def submit_order(
+    transport: AsyncTransport, definition_id: str, name: str, audience_id: str
+) -> Submission:
+    """Get the one paid job of an order: the one that it has, or a new one.
 
-    Attributes:
-        hold: Seconds after which it does not pay on a ticket any more.
-        life: Seconds for which it respects somebody else's ticket.
-        content: The definition that the job asks, once there is one.
-        cost: Its price, once it is known.
-        claim: Its ticket, as long as it may still give it back.
-        unsettled: Whether it is unknown what became of a paid call.
+    Args:
+        transport: Where to.
+        definition_id: What to ask; it is what the order is known by.
+        name: The job's name for people.
+        audience_id: Whom to ask.
+
+    Raises:
+        AmbiguousSubmissionError: See :func:`submit`.
     """
+    identity = identify_order(definition_id, audience_id)
+    advice = "Run it again: that looks before it pays."
+    runner = _Runner(transport, identity, name, audience_id, Terms(), advice, content=definition_id)
+    return await transport.flights.once(f"submit {identity}", runner.run)
 
-    transport: AsyncTransport
-    spec: JobSpec
-    audience_id: str
-    identity: Identity
-    max_cost: float | None
-    on_changed: OnChanged
-    failure_tolerance: float
-    cap: SpendCap | None
-    hold: float
-    life: float
-    content: str = ""
-    cost: CostAnswer | None = None
-    claim: Claim | None = None
-    unsettled: bool = False
 
-    def __post_init__(self) -> None:
-        self.definitions = AsyncDefinitionApi(self.transport)
+async def find_order_job(
+    transport: AsyncTransport, definition_id: str, audience_id: str
+) -> JobListItem | None:
+    """The job of an order, None before it runs."""
+    identity = identify_order(definition_id, audience_id)
+    return job_to_adopt(await jobs_of(transport, identity), identity, "error")
+
+
+class _Runner:
+    """One submission; see :func:`submit`."""
+
+    def __init__(
+        self,
+        transport: AsyncTransport,
+        identity: Identity,
+        name: str,
+        audience_id: str,
+        terms: Terms,
+        advice: str,
+        *,
+        spec: JobSpec | None = None,
+        content: str = "",
+    ) -> None:
+        """Get ready; nothing is sent yet.
+
+        Args:
+            transport: Where to.
+            identity: Of the logical task.
+            name: The job's name for people.
+            audience_id: Whom to ask.
+            terms: On which it may pay.
+            advice: What to do when it stays unknown whether the job was created.
+            spec: What to ask; or
+            content: The definition to ask, of which the latest revision counts.
+        """
+        self._transport = transport
+        self._identity = identity
+        self._name = name
+        self._audience_id = audience_id
+        self._terms = terms
+        self._advice = advice
+        self._spec = spec
+        self._content = content
+        # Of our own definition the first revision is what the fingerprint is about, whatever
+        # somebody has made of it since.
+        self._revision = None if content else 1
+        self._cost: CostAnswer | None = None
+        # The ticket, as long as it may be given back.
+        self._claim: Claim | None = None
+        # Whether it is unknown what became of a paid call.
+        self._unsettled = False
+        # What a ticket means is agreed on by all runners; how long to respect it, by each.
+        self._hold = transport.settings.settle
+        self._life = self._hold * (2 if terms.attempt == 1 else 4)
+        self._definitions = AsyncDefinitionApi(transport)
 
     async def run(self) -> Submission:
         existing = await self._existing()
         if existing is not None:
             return await self._adopted(existing)
-        await _check_audience(self.transport, self.audience_id)
+        await _check_audience(self._transport, self._audience_id)
         for _ in range(_ROUNDS):
             try:
                 submission = await self._round()
@@ -164,90 +178,85 @@ class _Runner:
                 raise
             except RapidataError as error:
                 await self._give_back()
-                if self.unsettled:
+                if self._unsettled:
                     raise self._unknown(error.message) from error
                 raise
             if submission is not None:
                 return submission
         raise self._unknown(f"{_ROUNDS} times an answer was lost, or another runner disappeared")
 
-    def _unknown(self, why: str) -> AmbiguousSubmissionError:
-        return AmbiguousSubmissionError(
-            f"It is unknown whether this key has a job. {_SAME_KEY} The cause: {why}",
-            request="POST /job",
-        )
-
     async def _round(self) -> Submission | None:
         """Queue, and pay or adopt; None when the outcome is not clear yet."""
-        claim = self.claim = await self._queue()
+        claim = self._claim = await self._queue()
         cost = await self._priced()
         wait = await self._until_turn(claim)
         # After the queue was read, so that the job of a ticket that ran out meanwhile shows.
         existing = await self._existing()
         if existing is not None:
             await self._give_back()
-            return await self._adopted(existing)
-        self.unsettled = False
-        if wait == 0.0 and async_monotonic() - claim.asked < self.hold:
+            return await self._adopted(existing, raced=True)
+        self._unsettled = False
+        if wait == 0.0 and async_monotonic() < self._deadline(claim):
             paid = await self._pay(claim, cost)
             if paid is not None:
                 return paid
+        if self._unsettled:
             # Not given back: it makes everybody, us too, wait until the outcome must show.
-            self.claim = None
-            self.unsettled = True
-            wait = self.life - (async_monotonic() - claim.answered)
-        else:
-            await self._give_back()
+            self._claim = None
+            wait = self._life - (async_monotonic() - claim.answered)
+        await self._give_back()
         # It may be ours, without our knowing, or the one of whoever was first.
         found = await until_settled(self._existing, what="The key's job", seconds=max(0.0, wait))
-        return None if found is None else await self._adopted(found)
+        return None if found is None else await self._adopted(found, raced=True)
 
     async def _queue(self) -> Claim:
         """Take a ticket. The content, which may be there from an earlier attempt, costs nothing."""
-        if not self.content:
-            least = len(self.spec.points()) * (1 - self.failure_tolerance)
-            found = await _left_behind(self.transport, self.identity, least)
-            if found is not None:
-                self.content, self.cost = found
         word = uuid4().hex[:8]
-        name = self.identity.ticket(self.spec.name, word)
-        if self.content:
-            asked = async_monotonic()
-            clone = await self.definitions.clone(self.content, name)
-            return Claim(word, clone.definition_id, asked, async_monotonic())
-        made = await define(
-            self.transport,
-            self.spec,
-            name,
-            failure_tolerance=self.failure_tolerance,
-            incomplete=False,
-        )
-        self.content = made.definition_id
-        return Claim(word, made.definition_id, made.asked, async_monotonic())
+        name = self._identity.ticket(self._name, word)
+        if self._spec is not None and not self._content:
+            least = len(self._spec.points()) * (1 - self._terms.failure_tolerance)
+            found = await _left_behind(self._transport, self._identity, least)
+            if found is None:
+                made = await define(
+                    self._transport,
+                    self._spec,
+                    name,
+                    failure_tolerance=self._terms.failure_tolerance,
+                    incomplete=False,
+                )
+                self._content = made.definition_id
+                return Claim(word, made.definition_id, made.asked, async_monotonic())
+            self._content, self._cost = found
+        asked = async_monotonic()
+        clone = await self._definitions.clone(self._content, name)
+        return Claim(word, clone.definition_id, asked, async_monotonic())
 
     async def _priced(self) -> CostAnswer:
         """What it will cost, if it may cost that much."""
-        if self.cost is None:
-            self.cost = await price(self.definitions.cost, self.content)
-        check_budget(self.cost.estimated_cost, self.max_cost)
-        if self.cap is not None:
-            spent = await committed(self.transport, self.cap)
-            check_cap(spent, self.cost.estimated_cost, self.cap)
-        return self.cost
+        if self._revision is None:
+            revision = await self._definitions.get_revision(self._content)
+            self._revision = revision.revision_number
+        if self._cost is None:
+            self._cost = await price(self._definitions.cost, self._content)
+        check_budget(self._cost.estimated_cost, self._terms.max_cost)
+        if self._terms.cap is not None:
+            spent = await committed(self._transport, self._terms.cap)
+            check_cap(spent, self._cost.estimated_cost, self._terms.cap)
+        return self._cost
 
     async def _until_turn(self, claim: Claim) -> float:
         """Seconds until everybody who was before us is gone."""
 
         async def look() -> float | None:
-            queue = await _definitions_of(self.transport, self.identity)
-            return until_turn(queue, claim, async_monotonic(), self.life)
+            queue = await _definitions_of(self._transport, self._identity)
+            return until_turn(queue, claim, async_monotonic(), self._life)
 
         what = f"Definition {claim.definition_id} in the platform's list"
-        wait = await until_settled(look, what=what, seconds=self.hold)
+        wait = await until_settled(look, what=what, seconds=self._hold)
         if wait is None:
             raise ServerError(
                 f"Definition {claim.definition_id}, which was just created, is not in the "
-                f"platform's list after {self.hold:.0f} s. So what others pay would not show "
+                f"platform's list after {self._hold:.0f} s. So what others pay would not show "
                 "either, and nothing was paid. If the lists are that late, set settle= "
                 "(RAPIDATA_SETTLE)."
             )
@@ -257,83 +266,170 @@ class _Runner:
             )
         return wait
 
+    def _deadline(self, claim: Claim) -> float:
+        """Until when the paid call may be sent."""
+        return claim.asked + self._hold
+
     async def _pay(self, claim: Claim, cost: CostAnswer) -> Submission | None:
-        """Make the paid call once; None when it is unknown what it did."""
+        """Make the paid call once; None when it was too late for that, or is unsettled."""
         try:
             created = await self._create(claim)
         except (TransportError, ServerError) as error:
             if is_undone(error):
                 raise
             _log.warning("the answer to POST /job was lost; looking what became of it")
+            self._unsettled = True
+            return None
+        if created is None:
             return None
         paid = Submission(
             job_id=created.job_id,
-            definition_id=self.content,
-            audience_id=self.audience_id,
+            definition_id=self._content,
+            audience_id=self._audience_id,
             adopted=False,
             estimated_cost=cost.estimated_cost,
         )
-        settled = await _settled(self.transport, self.identity, paid, self.on_changed, _SAME_KEY)
-        if self.cap is not None and not settled.adopted:
-            await self._keep_the_cap(self.cap, settled)
+        kept = await self._settled(paid)
         await self._give_back()
-        return settled
+        return kept
 
-    async def _create(self, claim: Claim) -> JobCreated:
-        pause = self.hold / 6
+    async def _create(self, claim: Claim) -> JobCreated | None:
+        """Send the paid call; None if it never left us while the ticket was good."""
+        assert self._revision is not None
+        pause = self._hold / 6
         while True:
             try:
-                return await _create_job(
-                    self.transport,
-                    self.content,
-                    self.audience_id,
-                    self.identity.job(self.spec.name),
-                    # What the fingerprint is about; somebody may have edited the definition since.
-                    revision_number=1,
+                return await create_job(
+                    self._transport,
+                    self._content,
+                    self._audience_id,
+                    self._identity.job(self._name),
+                    self._revision,
+                    before=self._deadline(claim),
                 )
             except RapidataError as error:
-                # As long as the ticket is good.
-                late = async_monotonic() + pause - claim.asked >= self.hold
-                if late or not is_undone(error):
+                if not is_undone(error):
                     raise
-                await async_sleep(pause)
+                now = async_monotonic()
+                if now >= self._deadline(claim):
+                    return None
+                if now + pause >= self._deadline(claim):
+                    raise
+            await async_sleep(pause)
 
-    async def _keep_the_cap(self, cap: SpendCap, paid: Submission) -> None:
-        """Drop our job if, by a race, it is the one that is too much."""
+    async def _settled(self, paid: Submission) -> Submission:
+        """What was paid, after any race was settled."""
         try:
-            ours = await _by_id(self.transport, paid.job_id)
-            spent = 0.0 if ours is None else await committed(self.transport, cap, until=ours)
-            check_cap(spent, 0.0, cap)
-        except BudgetExceededError:
-            await _drop(self.transport, paid.job_id)
+            kept = await self._settle_race(paid.job_id)
+            if kept is None or kept.job_id == paid.job_id:
+                await self._keep_the_cap(paid, kept)
+                return paid
+        except (BudgetExceededError, SubmissionConflictError):
             raise
         except RapidataError as error:
-            raise _untold(paid.job_id, "whether the spend cap holds", _SAME_KEY, error) from error
+            # It is paid, so its id must not get lost.
+            raise self._unknown(
+                f"job {paid.job_id} was created, but it cannot be told whether it stays: "
+                f"{error.message}"
+            ) from error
+        return replace(paid, job_id=kept.job_id, definition_id=kept.job_definition_id, adopted=True)
+
+    async def _settle_race(self, created: str) -> JobListItem | None:
+        """Keep the oldest job of the key and drop the others; returns the one that stays.
+
+        There was none when we began, so whatever is there beside it was created by a race: by us,
+        or by another runner, or by us without our knowing because the answer was lost.
+        """
+        jobs = await self._jobs_beside(created)
+        if self._terms.on_changed == "new":
+            jobs = [job for job in jobs if fingerprint_in(job.name) == self._identity.fingerprint]
+        if not jobs:
+            return None
+        oldest = oldest_of(jobs)
+        same = duplicates_of(oldest, jobs)
+        ours = [job for job in jobs if job.job_id == created and job not in (oldest, *same)]
+        await _drop_all(self._transport, oldest, [*same, *ours])
+        # Raises if the job that stays asks something else.
+        return job_to_adopt([oldest], self._identity, self._terms.on_changed)
+
+    async def _jobs_beside(self, created: str) -> list[JobListItem]:
+        """All jobs of the key that are as old as the one that we created, or older.
+
+        The list shows jobs in the order of their creation: it is complete when it shows ours. If
+        ours is gone, another runner has dropped it for an older one, which shows sooner or later.
+        """
+
+        async def look() -> list[JobListItem] | None:
+            jobs = await jobs_of(self._transport, self._identity)
+            if any(job.job_id == created for job in jobs):
+                return jobs
+            return jobs if jobs and await _by_id(self._transport, created) is None else None
+
+        what = f"Job {created} in the platform's list"
+        shown = await until_settled(look, what=what, seconds=self._hold)
+        if shown is not None:
+            return shown
+        _log.warning(
+            "job %s, which was just created, is not in the platform's list after %.0f s: other "
+            "runners of this key may pay, too. If the lists are that late, set settle= "
+            "(RAPIDATA_SETTLE)",
+            created,
+            self._hold,
+        )
+        # Not given back, so that they wait at least until it runs out.
+        self._claim = None
+        ours = await _by_id(self._transport, created)
+        return [] if ours is None else [*await jobs_of(self._transport, self._identity), ours]
+
+    async def _keep_the_cap(self, paid: Submission, shown: JobListItem | None) -> None:
+        """Drop our job if, by a race, it is the one that is too much."""
+        cap = self._terms.cap
+        if cap is None or shown is None:
+            return
+        try:
+            check_cap(await committed(self._transport, cap, until=shown), 0.0, cap)
+        except BudgetExceededError:
+            await _drop(self._transport, paid.job_id)
+            raise
 
     async def _give_back(self) -> None:
         """Say that our ticket means nothing any more, so that nobody waits until it runs out."""
-        if self.claim is None:
+        if self._claim is None:
             return
-        definition_id, self.claim = self.claim.definition_id, None
+        definition_id, self._claim = self._claim.definition_id, None
         try:
-            await self.definitions.rename(definition_id, self.identity.draft(self.spec.name))
+            await self._definitions.rename(definition_id, self._identity.draft(self._name))
         except RapidataError as error:
             _log.info("ticket %s is not given back, it will run out: %s", definition_id, error)
 
     async def _existing(self) -> JobListItem | None:
         """The job that the key has, if any; duplicates that a race left are dropped."""
-        jobs = await _jobs_of(self.transport, self.identity)
-        existing = job_to_adopt(jobs, self.identity, self.on_changed)
+        jobs = await jobs_of(self._transport, self._identity)
+        existing = job_to_adopt(jobs, self._identity, self._terms.on_changed)
         if existing is not None:
-            await _drop_all(self.transport, existing, duplicates_of(existing, jobs))
+            await _drop_all(self._transport, existing, duplicates_of(existing, jobs))
         return existing
 
-    async def _adopted(self, job: JobListItem) -> Submission:
-        submission = await _adopted(self.transport, job)
-        if self.cap is not None and self.unsettled:
-            # It is ours, as we know now.
-            await self._keep_the_cap(self.cap, submission)
-        return submission
+    async def _adopted(self, job: JobListItem, *, raced: bool = False) -> Submission:
+        """The job as what the key has.
+
+        Args:
+            job: It was there already.
+            raced: It appeared while we wanted to pay, so whoever paid may be about to drop it,
+                because of the spend cap.
+        """
+        _log.info("adopting job %s (%s): it is there already", job.job_id, job.state)
+        cap = self._terms.cap
+        if raced and cap is not None:
+            check_cap(await committed(self._transport, cap, until=job), 0.0, cap)
+        cost = await price(AsyncJobApi(self._transport).cost, job.job_id)
+        return submission_of(job, cost, adopted=True)
+
+    def _unknown(self, why: str) -> AmbiguousSubmissionError:
+        return AmbiguousSubmissionError(
+            f"It is unknown whether a job was paid. {self._advice} The cause: {why}",
+            request="POST /job",
+        )
 
 
 async def quote(
@@ -365,121 +461,6 @@ async def quote(
     return CostEstimate(cost.estimated_cost, cost.datapoint_count, cost.required_responses)
 
 
-async def submit_order(
-    transport: AsyncTransport, definition_id: str, name: str, audience_id: str
-) -> Submission:
-    """Get the one paid job of an order: the one that it has, or a new one.
-
-    Args:
-        transport: Where to.
-        definition_id: What to ask; it is what the order is known by.
-        name: The job's name for people.
-        audience_id: Whom to ask.
-
-    Raises:
-        AmbiguousSubmissionError: See :func:`submit`.
-    """
-    identity = identify_order(definition_id, audience_id)
-    existing = await find_order_job(transport, definition_id, audience_id)
-    if existing is not None:
-        return await _adopted(transport, existing)
-    advice = "Run it again: that looks before it pays."
-    paid = await pay(
-        transport, definition_id, audience_id, identity, identity.job(name), advice=advice
-    )
-    return await _settled(transport, identity, paid, "error", advice)
-
-
-async def find_order_job(
-    transport: AsyncTransport, definition_id: str, audience_id: str
-) -> JobListItem | None:
-    """The job of an order, None before it runs."""
-    identity = identify_order(definition_id, audience_id)
-    return job_to_adopt(await _jobs_of(transport, identity), identity, "error")
-
-
-async def pay(
-    transport: AsyncTransport,
-    definition_id: str,
-    audience_id: str,
-    identity: Identity,
-    name: str,
-    revision_number: int | None = None,
-    preceding_job_id: str | None = None,
-    *,
-    advice: str,
-) -> Submission:
-    """Make the paid call once, and know afterwards what it did.
-
-    Args:
-        transport: Where to.
-        definition_id: What to ask.
-        audience_id: Whom to ask.
-        identity: By which the job is found should the answer be lost.
-        name: The job's name; it ends in the identity.
-        revision_number: Which revision of the definition; the latest one by default.
-        preceding_job_id: A job that has to be done before this one starts.
-        advice: What to do when it stays unknown whether the job was created.
-
-    Raises:
-        AmbiguousSubmissionError: See :func:`submit`.
-    """
-    definitions = AsyncDefinitionApi(transport)
-    if revision_number is None:
-        revision_number = (await definitions.get_revision(definition_id)).revision_number
-    cost = await price(definitions.cost, definition_id)
-    try:
-        created = await _create_job(
-            transport, definition_id, audience_id, name, revision_number, preceding_job_id
-        )
-    except (TransportError, ServerError) as error:
-
-        async def look() -> JobListItem | None:
-            found = await _jobs_of(transport, identity)
-            return oldest_of(found) if found else None
-
-        lost = await find_out(look, error, request="POST /job", advice=advice)
-        return _submission(lost, cost, adopted=False)
-    return Submission(
-        job_id=created.job_id,
-        definition_id=definition_id,
-        audience_id=audience_id,
-        adopted=False,
-        estimated_cost=cost.estimated_cost,
-    )
-
-
-async def _create_job(
-    transport: AsyncTransport,
-    definition_id: str,
-    audience_id: str,
-    name: str,
-    revision_number: int,
-    preceding_job_id: str | None = None,
-) -> JobCreated:
-    """The paid call."""
-    created = await AsyncJobApi(transport).create(
-        definition_id=definition_id,
-        audience_id=audience_id,
-        revision_number=revision_number,
-        name=name,
-        preceding_job_id=preceding_job_id,
-        check_for_explicit_content=rapidata_config.upload.checkForExplicitContent,
-    )
-    if created.cost_warning is not None:
-        _log.warning(
-            "job %s costs %.2f, but only %.2f is available: it will stop when the money is used up",
-            created.job_id,
-            created.cost_warning.estimated_cost,
-            created.cost_warning.available_balance,
-        )
-    if created.content_check_skip_denied:
-        _log.warning(
-            "job %s is checked for explicit content: this account may not skip it", created.job_id
-        )
-    return created
-
-
 async def _check_audience(transport: AsyncTransport, audience_id: str) -> None:
     """Make sure, before anything is uploaded, that there is such an audience."""
     audiences = AsyncAudienceApi(transport)
@@ -487,11 +468,11 @@ async def _check_audience(transport: AsyncTransport, audience_id: str) -> None:
 
 
 async def _definitions_of(transport: AsyncTransport, identity: Identity) -> list[DefinitionAnswer]:
-    """The newest definitions that carry the key."""
+    """The definitions that carry the key."""
     ending = [("name[ends_with]", identity.name_ending)]
-    found = await AsyncDefinitionApi(transport).list(ending, size=100, sort="-created_at")
-    check_listing((definition.name for definition in found), identity)
-    return list(found)
+    found = list(await AsyncDefinitionApi(transport).list_all(ending))
+    check_names((definition.name for definition in found), identity.name_ending)
+    return found
 
 
 async def _left_behind(
@@ -501,101 +482,16 @@ async def _left_behind(
 
     It has to ask about as many datapoints as now: that attempt may have tolerated more failures.
     """
+    api = AsyncDefinitionApi(transport)
     for definition in await _definitions_of(transport, identity):
-        if fingerprint_in(definition.name) == identity.fingerprint:
-            cost = await price(AsyncDefinitionApi(transport).cost, definition.definition_id)
-            if cost.datapoint_count >= least:
-                return definition.definition_id, cost
+        if fingerprint_in(definition.name) != identity.fingerprint:
+            continue
+        latest = await api.get_revision(definition.definition_id)
+        cost = await price(api.cost, definition.definition_id)
+        # One that somebody has edited asks something else by now, and so would its clones.
+        if latest.revision_number == 1 and cost.datapoint_count >= least:
+            return definition.definition_id, cost
     return None
-
-
-async def _jobs_of(transport: AsyncTransport, identity: Identity) -> list[JobListItem]:
-    """The jobs that carry the key. A failed read raises: it does not mean "nothing there"."""
-    ending = [("name[ends_with]", identity.name_ending)]
-    found = list(await AsyncJobApi(transport).list(ending))
-    check_listing((job.name for job in found), identity)
-    return found
-
-
-async def _adopted(transport: AsyncTransport, job: JobListItem) -> Submission:
-    _log.info("adopting job %s (%s): it is there already", job.job_id, job.state)
-    return _submission(job, await price(AsyncJobApi(transport).cost, job.job_id), adopted=True)
-
-
-async def _settled(
-    transport: AsyncTransport,
-    identity: Identity,
-    paid: Submission,
-    on_changed: OnChanged,
-    advice: str,
-) -> Submission:
-    """What was paid, after any race was settled."""
-    try:
-        kept = await _settle_race(transport, identity, paid.job_id, on_changed)
-    except SubmissionConflictError:
-        raise
-    except RapidataError as error:
-        # It is paid, so its id must not get lost.
-        raise _untold(
-            paid.job_id, "whether another runner created one as well", advice, error
-        ) from error
-    if kept is None or kept.job_id == paid.job_id:
-        return paid
-    return replace(paid, job_id=kept.job_id, definition_id=kept.job_definition_id, adopted=True)
-
-
-def _untold(job_id: str, what: str, advice: str, error: RapidataError) -> AmbiguousSubmissionError:
-    return AmbiguousSubmissionError(
-        f"Job {job_id} was created, but it cannot be told {what}. {advice} The cause: "
-        f"{error.message}",
-        request="POST /job",
-        trace_id=error.trace_id,
-    )
-
-
-async def _settle_race(
-    transport: AsyncTransport, identity: Identity, created: str, on_changed: OnChanged
-) -> JobListItem | None:
-    """Keep the oldest job of the key and drop the others; returns the one that stays.
-
-    There was none when we began, so whatever is there beside it was created by a race: by us, or
-    by another runner, or by us without our knowing because the answer was lost.
-    """
-    jobs = await _jobs_beside(transport, identity, created)
-    if on_changed == "new":
-        jobs = [job for job in jobs if fingerprint_in(job.name) == identity.fingerprint]
-    if not jobs:
-        return None
-    oldest = oldest_of(jobs)
-    same = duplicates_of(oldest, jobs)
-    ours = [job for job in jobs if job.job_id == created and job not in (oldest, *same)]
-    await _drop_all(transport, oldest, [*same, *ours])
-    # Raises if the job that stays asks something else.
-    return job_to_adopt([oldest], identity, on_changed)
-
-
-async def _jobs_beside(
-    transport: AsyncTransport, identity: Identity, created: str
-) -> list[JobListItem]:
-    """All jobs of the key that are as old as the one that we created, or older.
-
-    The list shows jobs in the order of their creation: it is complete when it shows ours. If ours
-    is gone, another runner has dropped it for an older one, which shows sooner or later.
-    """
-
-    async def look() -> list[JobListItem] | None:
-        jobs = await _jobs_of(transport, identity)
-        if any(job.job_id == created for job in jobs):
-            return jobs
-        return jobs if jobs and await _by_id(transport, created) is None else None
-
-    shown = await until_settled(
-        look, what=f"Job {created} in the list", seconds=transport.settings.settle
-    )
-    if shown is not None:
-        return shown
-    ours = await _by_id(transport, created)
-    return [] if ours is None else [*await _jobs_of(transport, identity), ours]
 
 
 async def _by_id(transport: AsyncTransport, job_id: str) -> JobListItem | None:
@@ -627,13 +523,3 @@ async def _drop(transport: AsyncTransport, job_id: str) -> None:
         await jobs.delete(job_id)
     except NotFoundError:
         _log.info("job %s is gone already", job_id)
-
-
-def _submission(job: JobListItem, cost: CostAnswer, *, adopted: bool) -> Submission:
-    return Submission(
-        job_id=job.job_id,
-        definition_id=job.job_definition_id,
-        audience_id=job.audience_id,
-        adopted=adopted,
-        estimated_cost=cost.estimated_cost,
-    )

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import pydantic
 
 from rapidata_core._async.auth import AsyncTokens
-from rapidata_core.concurrency import AsyncFlights, async_sleep
+from rapidata_core.concurrency import AsyncFlights, async_monotonic, async_sleep
 from rapidata_core.config import Settings
 from rapidata_core.errors import AuthenticationError, RapidataError, ServerError, TransportError
-from rapidata_core.http import FAILED, NEVER_SENT, AsyncSessions, Response, segment
+from rapidata_core.http import FAILED, NEVER_SENT, AsyncSessions, Response, segment, timeout
 from rapidata_core.policy.answers import UNKNOWN, error_for
 from rapidata_core.policy.retry import (
     Call,
@@ -135,6 +135,7 @@ class AsyncTransport:
         params: Parameters = (),
         json: Mapping[str, Any] | None = None,
         file: FilePart | None = None,
+        before: float | None = None,
     ) -> bytes:
         """Send a request until it is answered or patience ends.
 
@@ -146,6 +147,7 @@ class AsyncTransport:
             params: Query parameters, repeated where the platform wants lists.
             json: Body.
             file: A file to send instead, as the part ``file`` of a form.
+            before: The time of our own clock after which it must not leave us any more.
 
         Returns:
             The body of the answer; empty as long as the platform is still making it.
@@ -169,6 +171,11 @@ class AsyncTransport:
             while True:
                 session = self._sessions.current()
                 token = await self._tokens.get(session, refused)
+                left = None if before is None else before - async_monotonic()
+                if left is not None and left <= 0:
+                    return self._unreachable(
+                        TimeoutError("too late"), False, request, attempt, call
+                    )
                 try:
                     with _streamed(file) as files:
                         answer = await session.client.request(
@@ -178,6 +185,7 @@ class AsyncTransport:
                             headers={"Authorization": f"Bearer {token}", **headers},
                             content=content,
                             files=files,
+                            timeout=timeout(left),
                         )
                 except FAILED as error:
                     sent = not isinstance(error, NEVER_SENT)

@@ -28,7 +28,6 @@ from rapidata_core.policy.polling import (
     ErrorBudget,
     Patience,
     PollingPolicy,
-    Reaction,
     audience_is_gone,
     call_to_action,
     is_done,
@@ -37,7 +36,7 @@ from rapidata_core.policy.polling import (
     out_of_time,
     pages,
 )
-from rapidata_core.types import JobProgress
+from rapidata_core.types import JobProgress, Reaction
 from rapidata_core.wire.job import JobListItem
 
 _log = logging.getLogger("rapidata_core.watch")

@@ -37,13 +37,24 @@ class Batches:
         # A dataset keeps its name, so what was read once is not read again.
         self._names: dict[str, str] = {}
 
-    def find(self, identity: Identity) -> FlowItemAnswer | None:
+    def find(self, identity: Identity, attempt: int) -> FlowItemAnswer | None:
         """The batch that a key has.
+
+        Args:
+            identity: The key's.
+            attempt: The caller's. A batch of an earlier one may be about to show.
 
         Raises:
             KeyConflictError: It is about something else.
         """
-        return item_to_adopt(self._of_key(identity), self._names, identity)
+
+        def look() -> FlowItemAnswer | None:
+            return item_to_adopt(self._of_key(identity), self._names, identity)
+
+        if attempt == 1:
+            return look()
+        what = "A batch of an earlier attempt"
+        return until_settled(look, what=what, seconds=self._settle)
 
     def settle_race(self, identity: Identity, created: str) -> FlowItemAnswer | None:
         """Keep the oldest batch of a key and stop the others.

@@ -20,6 +20,7 @@ from rapidata_core._sync.participants import BenchmarkParticipant, submit
 from rapidata_core._sync.settling import until_settled
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.waiting import find_out, only_one
+from rapidata_core.concurrency import monotonic, sleep
 from rapidata_core.display import show
 from rapidata_core.errors import (
     AmbiguousSubmissionError,
@@ -38,9 +39,11 @@ from rapidata_core.policy.benchmarks import (
     LeaderboardSettings,
     LevelOfDetail,
     Prompt,
+    age,
     is_asked_for,
     is_whole,
     leaderboard_to_adopt,
+    may_be_filled,
     missing_samples,
     model_to_adopt,
     new_prompts,
@@ -350,10 +353,7 @@ class RapidataBenchmark:
             self._read = None
         unknown_identifiers(subject, samples, self.identifiers)
         found = self._model(name, samples, data_type)
-        if found is None:
-            created = self._create_participant(name)
-            found = ParticipantAnswer(id=created, name=name, status="Created"), samples
-        answer, missing = found
+        answer, missing = found or self._new_model(name, samples, data_type)
         participant = BenchmarkParticipant(self._transport, self.id, answer)
         if missing:
             participant.upload(missing, data_type)
@@ -377,10 +377,8 @@ class RapidataBenchmark:
         samples = new_samples(name, media, identifiers, prompts, data_type=data_type)
         found = self._model(name, samples, data_type, complete=True)
         if found is not None and found[0].id != participant.id:
-            # Another runner added it at the same time. Ours costs nothing yet.
-            _log.warning("%r is participant %s already; deleting ours", name, found[0].id)
-            with suppress(NotFoundError):
-                participant.delete()
+            # Another runner had to wait too long for us to upload. Ours costs nothing yet.
+            self._drop(participant.id, name, found[0])
             participant = BenchmarkParticipant(self._transport, self.id, found[0])
         participant.run()
 
@@ -514,9 +512,7 @@ class RapidataBenchmark:
         """
         lacking: dict[str, list[SampleUpload]] = {}
         same: list[ParticipantAnswer] = []
-        for one in self._benchmarks.participants(self.id, [("name[eq]", name)]):
-            if one.name != name:
-                continue
+        for one in self._named(name):
             try:
                 held = ParticipantApi(self._transport).samples(one.id)
             except NotFoundError:
@@ -531,11 +527,70 @@ class RapidataBenchmark:
         found = model_to_adopt(same)
         return None if found is None else (found, lacking[found.id])
 
+    def _named(self, name: str) -> list[ParticipantAnswer]:
+        """The participants of a name, whether or not the platform filters."""
+        found = self._benchmarks.participants(self.id, [("name[eq]", name)])
+        return [one for one in found if one.name == name]
+
+    def _new_model(
+        self, name: str, samples: Sequence[SampleUpload], data_type: str
+    ) -> tuple[ParticipantAnswer, list[SampleUpload]]:
+        """A participant for a model that seems to have none, and what it lacks.
+
+        A participant costs nothing until it is submitted, so it is a ticket. The list shows them in
+        the order of their creation, so whoever sees its own sees every older one. Which model an
+        older one is shows as soon as its runner has uploaded something; that is waited for.
+        """
+        created = self._create_participant(name)
+        settle = self._transport.settings.settle
+
+        def shown() -> Sequence[ParticipantAnswer] | None:
+            listed = self._named(name)
+            return listed if created in {one.id for one in listed} else None
+
+        what = f"Participant {created} in the platform's list"
+        listed = until_settled(shown, what=what, seconds=settle)
+        if listed is None:
+            raise ServerError(
+                f"Participant {created}, which was just created, is not in the platform's list "
+                f"after {settle:.0f} s. So what others submit would not show either, and nothing "
+                "was paid. If the lists are that late, set settle= (RAPIDATA_SETTLE)."
+            )
+        ours = next(one for one in listed if one.id == created)
+        empty = [one for one in listed if may_be_filled(one) and age(one) < age(ours)]
+
+        def are_filled() -> bool | None:
+            empty[:] = [one for one in empty if not self._has_media(one)]
+            return not empty or None
+
+        # Once to show, once to upload.
+        until_settled(are_filled, what=f"The media of other {name!r}", seconds=2 * settle)
+        found = self._model(name, samples, data_type)
+        if found is None:
+            # What a runner that is gone has left is as good as a new one, and the oldest is the
+            # same for everybody.
+            found = min([*empty, ours], key=age), list(samples)
+        if found[0].id != created:
+            self._drop(created, name, found[0])
+        return found
+
+    def _has_media(self, answer: ParticipantAnswer) -> bool:
+        """Whether it shows which model a participant is; nobody waits for one that was deleted."""
+        try:
+            return BenchmarkParticipant(self._transport, self.id, answer).has_media()
+        except NotFoundError:
+            return True
+
+    def _drop(self, participant_id: str, name: str, kept: ParticipantAnswer) -> None:
+        """Delete a participant that is not needed, because another one is the same model."""
+        _log.warning("%r is participant %s already; deleting ours", name, kept.id)
+        with suppress(NotFoundError):
+            ParticipantApi(self._transport).delete(participant_id)
+
     def _create_participant(self, name: str) -> str:
         def look() -> str | None:
             # An unused one of the same name, whoever left it behind, is as good as a new one.
-            found = self._benchmarks.participants(self.id, [("name[eq]", name)])
-            unused = (one.id for one in found if (one.name, one.status) == (name, "Created"))
+            unused = (one.id for one in self._named(name) if one.status == "Created")
             return next(unused, None)
 
         try:
@@ -569,11 +624,17 @@ class RapidataBenchmark:
             ending = [("name[ends_with]", marker), ("sort", "created_at")]
             found = self._benchmarks.leaderboards(self.id, ending)
             check_names((one.name for one in found), marker)
+            kept = leaderboard_to_adopt(found[0], body) if found else None
             for younger in found[1:]:
                 _log.warning("a race made two leaderboards of a key; deleting %s", younger.id)
-                LeaderboardApi(self._transport).delete(younger.id)
-            return leaderboard_to_adopt(found[0], body) if found else None
+                # Another runner may be clearing up as well.
+                with suppress(NotFoundError):
+                    LeaderboardApi(self._transport).delete(younger.id)
+            return kept
 
+        seconds = self._transport.settings.settle
+        # What an earlier runner sent shows by then.
+        clear = monotonic() + seconds
         found = look()
         for _ in range(_ROUNDS):
             if found is not None:
@@ -585,10 +646,10 @@ class RapidataBenchmark:
                     raise
                 _log.warning("the answer to POST /leaderboard was lost; looking for it")
                 what = "The leaderboard that was just created"
-                seconds = self._transport.settings.settle
                 found = until_settled(look, what=what, seconds=seconds)
             else:
-                # Another runner may have been a little faster.
+                # Another runner may have been a little faster, or a request of one that is gone.
+                sleep(max(0.0, clear - monotonic()))
                 return look() or _leaderboard(body, created)
         raise AmbiguousSubmissionError(
             f"{_ROUNDS} times there was no clear answer, and nothing showed that the leaderboard "

@@ -15,7 +15,7 @@ from rapidata_core._sync.jobs import (
     get_job,
     wait_for_job,
 )
-from rapidata_core._sync.submit import price
+from rapidata_core._sync.spend import price
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.waiting import wait_until
 from rapidata_core.display import show
@@ -32,7 +32,7 @@ from rapidata_core.jobs import (
     parse_job,
 )
 from rapidata_core.jobs.checks import given
-from rapidata_core.policy.polling import PollingPolicy, Reaction
+from rapidata_core.policy.polling import PollingPolicy
 from rapidata_core.policy.revisions import (
     changed,
     instruction_of,
@@ -41,7 +41,7 @@ from rapidata_core.policy.revisions import (
     settings_of,
 )
 from rapidata_core.policy.submission import readable
-from rapidata_core.types import CostEstimate, JobProgress, RevisionInfo, Setting
+from rapidata_core.types import CostEstimate, JobProgress, Reaction, RevisionInfo, Setting
 from rapidata_core.wire.definition import RevisionAnswer
 
 # Preparing takes a second at most for all but the largest.

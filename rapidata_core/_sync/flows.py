@@ -32,6 +32,7 @@ from rapidata_core.policy.flows import (
     RankingBatch,
     RankingChanges,
     RankingFlow,
+    check_attempt,
     distinct,
     has_ended,
 )
@@ -229,7 +230,11 @@ class RapidataFlow:
         self._flows.delete(self.id)
 
     def _create(
-        self, batch: RankingBatch | ClassifyBatch, accept_failed_uploads: bool, key: str | None
+        self,
+        batch: RankingBatch | ClassifyBatch,
+        accept_failed_uploads: bool,
+        key: str | None,
+        attempt: int,
     ) -> RapidataFlowItem:
         """Upload a batch and start it, unless its key has one.
 
@@ -237,11 +242,12 @@ class RapidataFlow:
             FailedUploadException: Some of it could not be uploaded, and that is not accepted, or
                 nothing could.
         """
+        check_attempt(attempt, key)
         name = f"{self.name}_dataset"
         identity = None
         if key is not None:
             identity = batch.identify(self._transport.settings.namespace, key)
-            found = self._batches.find(identity)
+            found = self._batches.find(identity, attempt)
             if found is not None:
                 _log.info("adopting flow item %s: this key has it already", found.id)
                 return self._item(found.id, found.dataset_id)
@@ -368,6 +374,7 @@ class RapidataRankingFlow(RapidataFlow):
         accept_failed_uploads: bool = False,
         time_to_live: int | None = None,
         key: str | None = None,
+        attempt: int = 1,
     ) -> RapidataFlowItem:
         """Start to rank a batch, independently of all others. This costs money.
 
@@ -383,6 +390,9 @@ class RapidataRankingFlow(RapidataFlow):
             key: The identity of the batch, the same over retries and restarts: the batch that the
                 key has in this flow is returned instead of a new one. Without a key every call
                 starts a batch.
+            attempt: Which attempt of the caller's at the key, from 1. From the second on, a batch
+                that an earlier one may have started is looked for until it must show, for
+                ``settle`` seconds, before another one is paid.
 
         Raises:
             KeyConflictError: The key has a batch of something else.
@@ -399,7 +409,7 @@ class RapidataRankingFlow(RapidataFlow):
                 time_to_live=time_to_live,
             )
         )
-        return self._create(batch, accept_failed_uploads, key)
+        return self._create(batch, accept_failed_uploads, key, attempt)
 
     def update_config(
         self,
@@ -454,6 +464,7 @@ class RapidataClassifyFlow(RapidataFlow):
         accept_failed_uploads: bool = False,
         time_to_live: int | None = None,
         key: str | None = None,
+        attempt: int = 1,
     ) -> RapidataFlowItem:
         """Start to classify a batch. This costs money.
 
@@ -469,6 +480,9 @@ class RapidataClassifyFlow(RapidataFlow):
             key: The identity of the batch, the same over retries and restarts: the batch that the
                 key has in this flow is returned instead of a new one. Without a key every call
                 starts a batch.
+            attempt: Which attempt of the caller's at the key, from 1. From the second on, a batch
+                that an earlier one may have started is looked for until it must show, for
+                ``settle`` seconds, before another one is paid.
 
         Raises:
             KeyConflictError: The key has a batch of something else.
@@ -485,7 +499,7 @@ class RapidataClassifyFlow(RapidataFlow):
                 time_to_live=time_to_live,
             )
         )
-        return self._create(batch, accept_failed_uploads, key)
+        return self._create(batch, accept_failed_uploads, key, attempt)
 
     def update_config(self, drain_duration: int | None = None) -> None:
         """Change what is given, for new batches only; nothing is sent when nothing is.

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from rapidata_core._sync.api.audiences import AudienceApi
 from rapidata_core._sync.api.jobs import JobApi
+from rapidata_core._sync.pay import pay
 from rapidata_core._sync.spend import actual_cost, price
-from rapidata_core._sync.submit import pay
 from rapidata_core._sync.transport import Transport, Parameters
 from rapidata_core._sync.waiting import find_out, steady, wait_until
 from rapidata_core._sync.watch import wait
@@ -29,11 +29,18 @@ from rapidata_core.errors import (
     refuse_blank,
 )
 from rapidata_core.policy.audiences import recruiting
-from rapidata_core.policy.polling import Reaction, is_done, reactions
+from rapidata_core.policy.polling import is_done, reactions
 from rapidata_core.policy.submission import Identity, readable, renamed
 from rapidata_core.results import RapidataResults, parse_results
 from rapidata_core.results.export import write_dataset
-from rapidata_core.types import CostEstimate, JobProgress, JobState, Manifest, RecruitingMetrics
+from rapidata_core.types import (
+    CostEstimate,
+    JobProgress,
+    JobState,
+    Manifest,
+    Reaction,
+    RecruitingMetrics,
+)
 from rapidata_core.wire.job import CostAnswer
 
 _log = logging.getLogger("rapidata_core.jobs")
@@ -380,6 +387,10 @@ def once(
 
     try:
         act(job_id)
+    except ValidationError:
+        # Perhaps another runner was faster.
+        if not has_changed():
+            raise
     except (TransportError, ServerError) as error:
         find_out(
             has_changed,

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from rapidata_core._sync.api.billing import BillingApi
 from rapidata_core._sync.api.jobs import JobApi
+from rapidata_core._sync.settling import until_settled
 from rapidata_core._sync.transport import Transport
-from rapidata_core.concurrency import thread_map, monotonic, sleep
+from rapidata_core.concurrency import thread_map, sleep
 from rapidata_core.errors import (
     AuthenticationError,
     NotFoundError,
@@ -128,13 +129,18 @@ def _listed(
     transport: Transport, mark: str, start: datetime, until: JobListItem | None
 ) -> list[JobListItem]:
     """The jobs of a cap since a moment; all that are older than ``until`` are among them."""
-    settle = transport.settings.settle
-    deadline = monotonic() + settle
-    while True:
-        found = _jobs_since(JobApi(transport), mark, start)
-        if until is None or until.job_id in found or monotonic() >= deadline:
-            return list(found.values())
-        sleep(settle / 20)
+    api = JobApi(transport)
+    if until is None:
+        return list((_jobs_since(api, mark, start)).values())
+
+    def look() -> list[JobListItem] | None:
+        found = _jobs_since(api, mark, start)
+        return list(found.values()) if until.job_id in found else None
+
+    what = f"Job {until.job_id} in the platform's list"
+    shown = until_settled(look, what=what, seconds=transport.settings.settle)
+    # Without it, what there is has to do.
+    return list((_jobs_since(api, mark, start)).values()) if shown is None else shown
 
 
 def _jobs_since(api: JobApi, mark: str, start: datetime) -> dict[str, JobListItem]:

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import pydantic
 
 from rapidata_core._sync.auth import Tokens
-from rapidata_core.concurrency import Flights, sleep
+from rapidata_core.concurrency import Flights, monotonic, sleep
 from rapidata_core.config import Settings
 from rapidata_core.errors import AuthenticationError, RapidataError, ServerError, TransportError
-from rapidata_core.http import FAILED, NEVER_SENT, Sessions, Response, segment
+from rapidata_core.http import FAILED, NEVER_SENT, Sessions, Response, segment, timeout
 from rapidata_core.policy.answers import UNKNOWN, error_for
 from rapidata_core.policy.retry import (
     Call,
@@ -136,6 +136,7 @@ class Transport:
         params: Parameters = (),
         json: Mapping[str, Any] | None = None,
         file: FilePart | None = None,
+        before: float | None = None,
     ) -> bytes:
         """Send a request until it is answered or patience ends.
 
@@ -147,6 +148,7 @@ class Transport:
             params: Query parameters, repeated where the platform wants lists.
             json: Body.
             file: A file to send instead, as the part ``file`` of a form.
+            before: The time of our own clock after which it must not leave us any more.
 
         Returns:
             The body of the answer; empty as long as the platform is still making it.
@@ -170,6 +172,11 @@ class Transport:
             while True:
                 session = self._sessions.current()
                 token = self._tokens.get(session, refused)
+                left = None if before is None else before - monotonic()
+                if left is not None and left <= 0:
+                    return self._unreachable(
+                        TimeoutError("too late"), False, request, attempt, call
+                    )
                 try:
                     with _streamed(file) as files:
                         answer = session.client.request(
@@ -179,6 +186,7 @@ class Transport:
                             headers={"Authorization": f"Bearer {token}", **headers},
                             content=content,
                             files=files,
+                            timeout=timeout(left),
                         )
                 except FAILED as error:
                     sent = not isinstance(error, NEVER_SENT)

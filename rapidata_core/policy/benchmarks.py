@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from os.path import basename
 from typing import Any, Literal, Protocol, cast
 
@@ -275,34 +275,18 @@ def model_to_adopt(participants: Sequence[ParticipantAnswer]) -> ParticipantAnsw
     One that was submitted is paid for. Of others it is the oldest, so that a runner that saw no
     other one before it submitted, and all that came later, agree without talking.
     """
+    return min(participants, key=lambda one: (one.status in READY, age(one)), default=None)
+
+
+def may_be_filled(participant: ParticipantAnswer) -> bool:
+    """Whether a participant that shows no media may get some, or have some that show later."""
+    return participant.status in {*READY, SUBMITTED}
+
+
+def age(participant: ParticipantAnswer) -> tuple[datetime, str]:
+    """What participants are ordered by, the oldest first; ties are broken alike by everybody."""
     never = datetime.max.replace(tzinfo=UTC)
-    return min(
-        participants,
-        key=lambda one: (one.status in READY, one.created_at or never, one.id),
-        default=None,
-    )
-
-
-def participants_ahead(
-    listed: Iterable[ParticipantAnswer], ours: ParticipantAnswer, life: float
-) -> list[ParticipantAnswer]:
-    """The participants whose runners go first, if they are about to upload the same model.
-
-    Args:
-        listed: What there is under the name.
-        ours: The one that was just created.
-        life: Seconds after which one without media means nothing any more.
-    """
-    if ours.created_at is None:
-        return []
-    since = ours.created_at - timedelta(seconds=life)
-    return [
-        one
-        for one in listed
-        if one.created_at is not None
-        and one.created_at > since
-        and (one.created_at, one.id) < (ours.created_at, ours.id)
-    ]
+    return participant.created_at or never, participant.id
 
 
 def unknown_identifiers(

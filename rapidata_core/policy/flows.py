@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from rapidata_core.errors import KeyConflictError
+from rapidata_core.errors import KeyConflictError, ValidationError
 from rapidata_core.jobs.checks import (
     Context,
     Contexts,
@@ -22,7 +22,12 @@ from rapidata_core.jobs.checks import (
     options_problem,
 )
 from rapidata_core.jobs.datapoint import Datapoint, Json
-from rapidata_core.policy.submission import Identity, fingerprint_in, identify_content
+from rapidata_core.policy.submission import (
+    Identity,
+    attempt_problems,
+    fingerprint_in,
+    identify_content,
+)
 from rapidata_core.types import FlowItemState, Setting
 from rapidata_core.wire.flow import FlowItemAnswer
 
@@ -217,6 +222,19 @@ class ClassifyBatch(_Batch, frozen=True):
     def media_context_of(self, index: int) -> list[str] | None:
         """The images shown beside one datapoint alone."""
         return self.context_assets[index] if self.context_assets else None
+
+
+def check_attempt(attempt: int, key: str | None) -> None:
+    """Refuse an attempt that says nothing.
+
+    Raises:
+        ValidationError: It does not count from 1, or nothing tells what it is an attempt at.
+    """
+    problems = attempt_problems(attempt)
+    if attempt != 1 and key is None:
+        problems.append("attempt: needs a key; without one every call starts a batch")
+    if problems:
+        raise ValidationError("flow batch", problems)
 
 
 def item_to_adopt(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 from rapidata_core.errors import (
     JobFailedError,
@@ -18,9 +18,7 @@ from rapidata_core.errors import (
     WaitTimeoutError,
 )
 from rapidata_core.policy.audiences import MIN_EXAMPLES
-from rapidata_core.types import JobState
-
-Reaction = Literal["fail", "wait", "resume"]
+from rapidata_core.types import JobState, Reaction
 
 # Failures that are looked past for a while.
 PASSING = (RateLimitedError, ServerError, TransportError)

@@ -27,7 +27,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, get_args
+from typing import get_args
 
 from rapidata_core.errors import (
     BudgetExceededError,
@@ -37,11 +37,9 @@ from rapidata_core.errors import (
     refuse_blank,
 )
 from rapidata_core.jobs.spec import JobSpec
-from rapidata_core.types import JobState
+from rapidata_core.types import JobState, OnChanged, SpendCap
 from rapidata_core.wire.definition import DefinitionAnswer
 from rapidata_core.wire.job import JobListItem
-
-OnChanged = Literal["error", "adopt", "new"]
 
 _MARKER = re.compile(
     r" \[rk:(?:(?P<fingerprint>[0-9a-f]+)\.(?:(?P<middle>[0-9a-f]+|draft)\.)?)?[0-9a-f]+\]$"
@@ -145,16 +143,19 @@ def key_marker(namespace: str, key: str) -> str:
     return f" [rk:{_digest(namespace, key)}]"
 
 
-def check_names(names: Iterable[str], marker: str) -> None:
-    """Make sure that a list was filtered by a marker.
+def check_names(names: Iterable[str], ending: str) -> None:
+    """Make sure that a list was filtered by the end of the names.
+
+    A list that ignores the filter says nothing about the key: believing it would adopt what is
+    somebody else's, or pay again.
 
     Raises:
         ServerError: It was not; nothing was paid.
     """
-    stray = next((name for name in names if not name.endswith(marker)), None)
+    stray = next((name for name in names if not name.endswith(ending)), None)
     if stray is not None:
         raise ServerError(
-            f"The platform was asked for names that end in {marker!r} and listed {stray!r}. "
+            f"The platform was asked for names that end in {ending!r} and listed {stray!r}. "
             "Without that filter nobody can tell what the key has already, so nothing was paid "
             "now. Is the environment right, and is this package up to date?"
         )
@@ -190,24 +191,6 @@ def fingerprint_in(name: str) -> str | None:
     """The fingerprint that a name carries, if it carries one."""
     found = _MARKER.search(name)
     return found["fingerprint"] if found else None
-
-
-def check_listing(names: Iterable[str], identity: Identity) -> None:
-    """Make sure that a list was filtered by :attr:`Identity.name_ending`.
-
-    A list that ignores the filter says nothing about the key: believing it would adopt a
-    stranger's job, or pay again.
-
-    Raises:
-        ServerError: It was not; nothing was paid.
-    """
-    stray = next((name for name in names if not name.endswith(identity.name_ending)), None)
-    if stray is not None:
-        raise ServerError(
-            f"The platform was asked for names that end in {identity.name_ending!r} and listed "
-            f"{stray!r}. Without that filter nobody can tell what was paid already, so nothing "
-            "was paid now. Is the environment right, and is this package up to date?"
-        )
 
 
 def until_turn(
@@ -308,22 +291,48 @@ def _asking(jobs: Sequence[JobListItem], wanted: str) -> list[JobListItem]:
     return [job for job in jobs if fingerprint_in(job.name) == wanted]
 
 
-def check_terms(max_cost: float | None, attempt: int, on_changed: str) -> None:
-    """Refuse terms of a submission that say nothing.
+@dataclass(frozen=True)
+class Terms:
+    """On which a submission may pay.
+
+    Attributes:
+        max_cost: The most that the platform may estimate.
+        attempt: Which attempt at the logical task it is, from 1.
+        on_changed: What to do if the key only has a job that asks something else.
+        failure_tolerance: Share of the datapoints that may fail to be uploaded.
+        cap: What all jobs may cost together whose keys begin alike.
 
     Raises:
-        ValidationError: It lists every problem.
+        ValidationError: They say nothing; it lists every problem.
     """
-    problems: list[str] = []
-    if max_cost is not None and not (_is_number(max_cost) and max_cost >= 0):
-        problems.append(f"max_cost: must be a number of at least 0, not {max_cost!r}")
-    if not (_is_number(attempt) and attempt >= 1):
-        problems.append(f"attempt: counts from 1, so it cannot be {attempt!r}")
-    if on_changed not in get_args(OnChanged):
-        known = ", ".join(map(repr, get_args(OnChanged)))
-        problems.append(f"on_changed: must be one of {known}, not {on_changed!r}")
-    if problems:
-        raise ValidationError("submission", problems)
+
+    max_cost: float | None = None
+    attempt: int = 1
+    on_changed: OnChanged = "error"
+    failure_tolerance: float = 0.0
+    cap: SpendCap | None = None
+
+    def __post_init__(self) -> None:
+        problems: list[str] = []
+        if self.max_cost is not None and not (_is_number(self.max_cost) and self.max_cost >= 0):
+            problems.append(f"max_cost: must be a number of at least 0, not {self.max_cost!r}")
+        problems += attempt_problems(self.attempt)
+        if self.on_changed not in get_args(OnChanged):
+            known = ", ".join(map(repr, get_args(OnChanged)))
+            problems.append(f"on_changed: must be one of {known}, not {self.on_changed!r}")
+        if not (_is_number(self.failure_tolerance) and 0 <= self.failure_tolerance <= 1):
+            problems.append(
+                f"failure_tolerance: must be from 0 to 1, not {self.failure_tolerance!r}"
+            )
+        if problems:
+            raise ValidationError("submission", problems)
+
+
+def attempt_problems(attempt: int) -> list[str]:
+    """What is wrong with the number of an attempt."""
+    if isinstance(attempt, int) and not isinstance(attempt, bool) and attempt >= 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        return []
+    return [f"attempt: counts from 1, so it cannot be {attempt!r}"]
 
 
 def _is_number(value: object) -> bool:

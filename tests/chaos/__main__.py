@@ -31,6 +31,7 @@ from tests.chaos.report import Row
 from tests.chaos.runner import quiet
 from tests.chaos.schedules import judge_all
 from tests.chaos.sweep import PHASES, sweep
+from tests.chaos.tasks import TASKS
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -42,18 +43,24 @@ PROCESSES = os.cpu_count() or 2
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried."""
+    """How much is tried.
+
+    Attributes:
+        schedules: Of submissions.
+        others: Schedules of each other verb.
+    """
 
     phases: tuple[str, ...]
     schedules: int
+    others: int
     submissions: int
     races: int
     examples: int
     peer: tuple[int, ...]
 
 
-FULL = Size(tuple(PHASES), 10_000, 1000, 10, 200, peer=(1, 3))
-QUICK = Size(("killed, carried out",), 200, 100, 1, 20, peer=())
+FULL = Size(tuple(PHASES), 10_000, 1000, 1000, 10, 200, peer=(1, 3))
+QUICK = Size(("killed, carried out",), 200, 50, 100, 1, 20, peer=())
 
 
 def main() -> int:
@@ -64,13 +71,22 @@ def main() -> int:
     quiet()
 
     swept = _timed(sweep, phases=size.phases)
-    verdicts = _timed(judge_all, range(size.schedules), PROCESSES)
+    played = [
+        _timed(
+            judge_all,
+            range(size.schedules if verb == "submit" else size.others),
+            verb,
+            PROCESSES,
+        )
+        for verb in TASKS
+    ]
+    verdicts = [verdict for one in played for verdict in one]
     usual = endure(size.submissions // 10, share=0.0, processes=PROCESSES)
     endured = _timed(endure, size.submissions, processes=PROCESSES)
     overhead = endured.per_submission / usual.per_submission
     rows = [
         *map(report.row_of_sweep, swept),
-        report.row_of_schedules(verdicts),
+        *map(report.row_of_schedules, played),
         report.row_of_network(endured, overhead),
         report.row_of_races(_timed(race, size.races)),
         _timed(_machine, size.examples),

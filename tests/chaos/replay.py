@@ -1,6 +1,6 @@
 """A failure once more, request by request.
 
-``python -m tests.chaos.replay SEED`` plays a schedule,
+``python -m tests.chaos.replay VERB SEED`` plays a schedule (without a verb: of ``submit``),
 ``python -m tests.chaos.replay VERB REQUEST PHASE`` a point of the sweep.
 """
 
@@ -14,18 +14,23 @@ from tests.chaos.schedules import draw, judge
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) == 1:
-        return _schedule(int(arguments[0]))
-    verb, request, phase = arguments
-    return _point(sweep.Point(verb, int(request), phase))
+    match arguments:
+        case [seed]:
+            return _schedule("submit", int(seed))
+        case [verb, seed]:
+            return _schedule(verb, int(seed))
+        case [verb, request, phase]:
+            return _point(sweep.Point(verb, int(request), phase))
+        case _:
+            sys.exit(__doc__)
 
 
-def _schedule(seed: int) -> int:
+def _schedule(verb: str, seed: int) -> int:
     logging.basicConfig(level=logging.WARNING, format=" " * 13 + "%(name)s: %(message)s")
     logging.getLogger("rapidata_core").setLevel(logging.INFO)
-    for (worker, kind, number), fault in sorted(draw(seed).faults.items()):
+    for (worker, kind, number), fault in sorted(draw(seed, verb).faults.items()):
         print(f"planned: worker {worker}, {kind} {number}: {fault}")
-    verdict = judge(seed, print)
+    verdict = judge(seed, verb, print)
     print(verdict)
     return int(not verdict.good)
 

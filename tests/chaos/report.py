@@ -55,7 +55,7 @@ def row_of_sweep(swept: Swept) -> Row:
 
 def row_of_schedules(verdicts: Sequence[Verdict]) -> Row:
     return Row(
-        "schedules: submit, two faults anywhere",
+        f"schedules: {verdicts[0].verb}, two faults anywhere",
         len(verdicts),
         sum(verdict.duplicates for verdict in verdicts),
         sum(verdict.lost for verdict in verdicts),

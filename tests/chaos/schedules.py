@@ -1,7 +1,7 @@
-"""Seeded misfortune: two faults somewhere in the submissions of one key, and who pays for them.
+"""Seeded misfortune: two faults somewhere in the attempts at one task, and who pays for them.
 
 Everything about a schedule follows from its seed: what goes wrong where, whether a second runner
-has the same key, how late lists are, and all jitter. The promise rests on one assumption, that a
+is at the same task, how late lists are, and all jitter. The promise rests on one assumption, that a
 call is carried out and its object shows in lists within ``settle`` seconds, so no schedule breaks
 it.
 """
@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 
+from rapidata_core import AsyncRapidataClient
 from rapidata_core.http import httpx
 from tests.chaos.platform import FAULTLESS, Fault, Platform, play
-from tests.chaos.runner import SETTLE, Run, quiet, run, seeded, submission
+from tests.chaos.runner import SETTLE, Run, quiet, run, seeded
+from tests.chaos.tasks import TASKS
 
-KEY = "task"
 # A submission sends some 15 requests; the faults of a run that was started again come later.
 LAST_REQUEST = 32
 # Lists and calls share the settle time; a little of it is left for the reader's clock.
@@ -36,7 +39,7 @@ Say = Callable[[str], None]
 
 # A worker, ANY or PAID, and a number.
 Place = tuple[int, str, int]
-ANY, PAID = "request", "POST /job"
+ANY, PAID = "request", "paid request"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Schedule:
     """What goes wrong.
 
     Attributes:
-        faults: What becomes of a worker's nth request, or of its nth ``POST /job``.
+        faults: What becomes of a worker's nth request, or of its nth that costs something.
         starts: When each worker starts.
         pauses: Seconds between the end of a run and the next attempt.
         lag: Seconds until lists show what is new.
@@ -61,12 +64,13 @@ class Verdict:
     """What the money ledger and the workers say.
 
     Attributes:
-        duplicates: Jobs that are charged beyond the one.
-        lost: Workers that got no job, or one that is not there any more.
+        duplicates: What is charged beyond the one.
+        lost: Workers that got nothing, or something else than whoever asks last.
         unfinished: Whether somebody was still at it at the deadline.
         notes: What else was seen.
     """
 
+    verb: str
     seed: int
     duplicates: int
     lost: int
@@ -81,15 +85,15 @@ class Verdict:
     @property
     def replay(self) -> str:
         """The command that plays it again."""
-        return f"python -m tests.chaos.replay {self.seed}"
+        return f"python -m tests.chaos.replay {self.verb!r} {self.seed}"
 
 
-def draw(seed: int) -> Schedule:
-    """The schedule of a seed."""
+def draw(seed: int, verb: str = "submit") -> Schedule:
+    """The schedule of a seed, for something that is paid."""
     dice = random.Random(seed)
     lag = dice.uniform(0, WITHIN) if dice.random() < 1 / 3 else 0.0
     starts = [0.0]
-    if dice.random() < 1 / 3:
+    if dice.random() < 1 / 3 and TASKS[verb].runners > 1:
         starts.append(dice.choice([0.0, dice.uniform(0, 1), dice.uniform(0, 3 * SETTLE)]))
     faults = {_place(dice, len(starts)): _fault(dice, WITHIN - lag) for _ in range(2)}
     pauses = [dice.choice([0.0, dice.uniform(0, SETTLE)]) for _ in range(ATTEMPTS)]
@@ -120,23 +124,28 @@ def _fault(dice: random.Random, most: float) -> Fault:
     return Fault(outcome, carried_out, stall, late if carried_out else 0.0)
 
 
-def judge(seed: int, say: Say | None = None) -> Verdict:
+def judge(seed: int, verb: str = "submit", say: Say | None = None) -> Verdict:
     """Play the schedule of a seed and look at the ledger afterwards."""
-    return judge_schedule(draw(seed), seed, say)
+    return judge_schedule(draw(seed, verb), seed, verb, say)
 
 
-def judge_schedule(schedule: Schedule, seed: int = 0, say: Say | None = None) -> Verdict:
+def judge_schedule(
+    schedule: Schedule, seed: int = 0, verb: str = "submit", say: Say | None = None
+) -> Verdict:
     """Play any schedule; the seed decides what is left to chance in it."""
     with seeded(seed):
-        return play(lambda: _Scene(schedule, seed, say or _silent).play())
+        return play(lambda: _Scene(schedule, seed, verb, say or _silent).play())
 
 
 class _Scene:
     """One schedule, being played."""
 
-    def __init__(self, schedule: Schedule, seed: int, say: Say) -> None:
+    def __init__(self, schedule: Schedule, seed: int, verb: str, say: Say) -> None:
         self._schedule = schedule
         self._seed = seed
+        self._verb = verb
+        self._task = TASKS[verb]
+        self._prepared = ""
         self._say = say
         self._platform = Platform.kept()
         self._sent: Counter[tuple[int, str]] = Counter()
@@ -144,6 +153,7 @@ class _Scene:
     async def play(self) -> Verdict:
         schedule = self._schedule
         await self._platform.reset()
+        await self._prepare()
         await self._platform.lag(schedule.lag)
         self._tell(f"lag {schedule.lag:.2f} s, starts {schedule.starts}")
         try:
@@ -155,6 +165,7 @@ class _Scene:
                 last = await self._run(len(schedule.starts), 1)
         except (TimeoutError, _Endless):
             return self._verdict(unfinished=1)
+        await asyncio.sleep(self._task.seconds)
         charged = await self._platform.charged()
         self._tell(f"charged: {charged}")
         duplicates = max(0, len(charged) - 1)
@@ -168,7 +179,15 @@ class _Scene:
         self, *, duplicates: int = 0, lost: int = 0, unfinished: int = 0, notes: str = ""
     ) -> Verdict:
         requests = sum(count for (_, kind), count in self._sent.items() if kind == ANY)
-        return Verdict(self._seed, duplicates, lost, unfinished, requests, notes)
+        return Verdict(self._verb, self._seed, duplicates, lost, unfinished, requests, notes)
+
+    async def _prepare(self) -> None:
+        """Make what the task needs, long before anything goes wrong."""
+        if self._task.prepare is not None:
+            made = await run(self._platform, lambda _: FAULTLESS, self._task.prepare)
+            assert made.job_id is not None, made.error
+            self._prepared = made.job_id
+            await asyncio.sleep(2 * SETTLE)
 
     async def _work(self, worker: int) -> Run:
         """What an engine does: start the task again until it succeeds."""
@@ -191,13 +210,16 @@ class _Scene:
                 raise _Endless
             return fault
 
-        end = await run(self._platform, plan, submission(KEY, attempt))
+        async def work(client: AsyncRapidataClient) -> str:
+            return await self._task.call(client, self._prepared, attempt)
+
+        end = await run(self._platform, plan, work)
         self._tell(f"worker {worker}, attempt {attempt} ends: {end.job_id or end.error}")
         return end
 
     def _next_fault(self, worker: int, what: str) -> Fault:
         fault = FAULTLESS
-        for kind in (ANY, PAID) if what == PAID else (ANY,):
+        for kind in (ANY, PAID) if re.fullmatch(self._task.paid, what) else (ANY,):
             self._sent[worker, kind] += 1
             fault = self._schedule.faults.get((worker, kind, self._sent[worker, kind]), fault)
         return fault
@@ -214,9 +236,9 @@ def _silent(_: str) -> None:
     pass
 
 
-def judge_all(seeds: Iterable[int], processes: int = 1) -> list[Verdict]:
+def judge_all(seeds: Iterable[int], verb: str = "submit", processes: int = 1) -> list[Verdict]:
     """Play many schedules, on several processes if wanted."""
     if processes == 1:
-        return [judge(seed) for seed in seeds]
+        return [judge(seed, verb) for seed in seeds]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=quiet) as pool:
-        return list(pool.map(judge, seeds, chunksize=50))
+        return list(pool.map(partial(judge, verb=verb), seeds, chunksize=50))

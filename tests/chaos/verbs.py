@@ -92,6 +92,18 @@ def _evaluate(client: RapidataClient, benchmark_id: str) -> None:
     benchmark.evaluate_model("Second", ["another cat"], prompts=["a cat"], data_type="text")
 
 
+def _models(client: RapidataClient, _sandbox: Sandbox) -> str:
+    benchmark = client.mri.create_new_benchmark("Chaos", prompts=["a cat"])
+    for name in ("First", "Second"):
+        benchmark.evaluate_model(name, [f"{name} cat"], prompts=["a cat"], data_type="text")
+    return benchmark.id
+
+
+def _leaderboard(client: RapidataClient, benchmark_id: str) -> None:
+    benchmark = client.mri.get_benchmark_by_id(benchmark_id)
+    benchmark.create_leaderboard("Realism", "Which is better?", key="task")
+
+
 def _stale_job(client: RapidataClient, sandbox: Sandbox) -> str:
     definition_id = _definition(client, sandbox)
     job = client.audience.get_audience_by_id("global").assign_job(
@@ -135,6 +147,7 @@ VERBS = (
     Verb("ranking batch", _ranking_flow, _batch),
     Verb("classify batch", _classify_flow, _batch),
     Verb("evaluate_model", _benchmark, _evaluate),
+    Verb("create_leaderboard", _models, _leaderboard),
     Verb("stale results", _stale_job, _results, charges=0),
     Verb("resume", _unaffordable_job, _resume),
 )

@@ -17,7 +17,7 @@ DOCUMENTS = [
 ]
 # Every example of these stands for itself, and pays for one job at most. The examples of other
 # pages build upon one another.
-SINGLE = {"README.md", "docs/client.md", "docs/sandbox.md"}
+SINGLE = {"README.md", "docs/client.md", "docs/guarantees.md", "docs/sandbox.md"}
 PAYS = re.compile(r"\.assign_job\(|\.submit\(|def test_")
 
 

@@ -21,9 +21,9 @@ from rapidata_core.policy.retry import (
 from rapidata_core.policy.submission import (
     Claim,
     Identity,
+    Terms,
     check_budget,
-    check_listing,
-    check_terms,
+    check_names,
     duplicates_of,
     job_to_adopt,
     until_turn,
@@ -231,11 +231,12 @@ def test_drafts_are_not_waited_for_and_a_ticket_made_twice_counts_once():
 
 def test_a_list_that_ignores_the_filter_is_not_believed():
     identity = Identity("f" * 16, "a" * 16)
-    check_listing([listed("a", 0).name, listed("b", 0, fingerprint="0" * 16).name], identity)
-    check_listing([], identity)
+    ending = identity.name_ending
+    check_names([listed("a", 0).name, listed("b", 0, fingerprint="0" * 16).name], ending)
+    check_names([], ending)
     for stray in ("Somebody else's job", listed("c", 0, key="b" * 16).name):
         with pytest.raises(errors.ServerError, match="nothing was paid now"):
-            check_listing([listed("a", 0).name, stray], identity)
+            check_names([listed("a", 0).name, stray], ending)
 
 
 def test_a_job_that_asks_something_else_is_not_adopted():
@@ -253,14 +254,15 @@ def test_budgets():
         check_budget(10.01, 10.0)
     for wrong in (-1.0, float("nan"), "5", True):
         with pytest.raises(errors.ValidationError):
-            check_terms(wrong, 1, "error")
-    check_terms(0, 2, "adopt")
+            Terms(max_cost=wrong)
+    Terms(0, 2, "adopt", 0.5)
     with pytest.raises(errors.ValidationError) as caught:
-        check_terms(-1, 0, "ask")
+        Terms(-1, 1.5, "ask", "x")
     assert [problem.split(":")[0] for problem in caught.value.problems] == [
         "max_cost",
         "attempt",
         "on_changed",
+        "failure_tolerance",
     ]
 
 

@@ -33,8 +33,9 @@ class AsyncJobApi:
         name: str,
         preceding_job_id: str | None = None,
         check_for_explicit_content: bool | None = None,
+        before: float | None = None,
     ) -> JobCreated:
-        """``POST /job``: costs money"""
+        """``POST /job``: costs money; see :meth:`AsyncTransport.send` for ``before``"""
         wishes = {
             "precedingJobId": preceding_job_id,
             "checkForExplicitContent": check_for_explicit_content,
@@ -52,6 +53,16 @@ class AsyncJobApi:
                 "name": name,
                 **{wish: value for wish, value in wishes.items() if value is not None},
             },
+            before=before,
+        )
+
+    async def list_all(self, filters: Parameters) -> Sequence[JobListItem]:
+        """``GET /jobs``: all pages, newest first"""
+        return await self._transport.read_all(
+            "/jobs",
+            Page[JobListItem],
+            about="jobs",
+            params=[("sort", "-created_at"), *filters],
         )
 
     async def list(

@@ -59,6 +59,15 @@ class DefinitionApi:
             filters=filters,
         )
 
+    def list_all(self, filters: Parameters) -> Sequence[DefinitionAnswer]:
+        """``GET /job/definitions``: all pages, newest first"""
+        return self._transport.read_all(
+            "/job/definitions",
+            Page[DefinitionAnswer],
+            about="job definitions",
+            params=[("sort", "-created_at"), *filters],
+        )
+
     def get_revision(self, definition_id: str, number: int | None = None) -> RevisionAnswer:
         """``GET /job/definition/{id}/revision``: the latest one, or the one of a number"""
         chosen = "" if number is None else f"/{number}"

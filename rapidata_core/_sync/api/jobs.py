@@ -34,8 +34,9 @@ class JobApi:
         name: str,
         preceding_job_id: str | None = None,
         check_for_explicit_content: bool | None = None,
+        before: float | None = None,
     ) -> JobCreated:
-        """``POST /job``: costs money"""
+        """``POST /job``: costs money; see :meth:`Transport.send` for ``before``"""
         wishes = {
             "precedingJobId": preceding_job_id,
             "checkForExplicitContent": check_for_explicit_content,
@@ -53,6 +54,16 @@ class JobApi:
                 "name": name,
                 **{wish: value for wish, value in wishes.items() if value is not None},
             },
+            before=before,
+        )
+
+    def list_all(self, filters: Parameters) -> Sequence[JobListItem]:
+        """``GET /jobs``: all pages, newest first"""
+        return self._transport.read_all(
+            "/jobs",
+            Page[JobListItem],
+            about="jobs",
+            params=[("sort", "-created_at"), *filters],
         )
 
     def list(

@@ -296,19 +296,6 @@ async def test_everything_that_is_wrong_is_said_at_once(client, rapidata_sandbox
     assert not [r for r in rapidata_sandbox.requests() if r["path"].endswith("/item")]
 
 
-async def test_a_key_has_one_batch_whatever_happens(pays_once):
-    async def prepare(client):
-        flow = await ranking(client)
-
-        async def call(client):
-            again = await client.flow.get_flow_by_id(flow.id)
-            return (await again.create_new_flow_batch(["a", "b"], data_type="text", key="k")).id
-
-        return call
-
-    await pays_once(prepare)
-
-
 async def test_keys_of_batches(client, rapidata_sandbox):
     flow = await ranking(client)
     create = flow.create_new_flow_batch
@@ -336,6 +323,45 @@ async def test_keys_of_batches(client, rapidata_sandbox):
         assert theirs.id != one.id
     with pytest.raises(errors.ValidationError, match="key"):
         await create(["a", "b"], data_type="text", key=" ")
+
+
+class Killed(BaseException):
+    """The process died."""
+
+
+async def test_a_later_attempt_waits_until_an_earlier_batch_must_show(
+    restarted, rapidata_sandbox, monkeypatch
+):
+    async with restarted() as client:
+        flow = await ranking(client)
+
+    async def create(attempt):
+        async with restarted(settle=5) as client:
+            again = await client.flow.get_flow_by_id(flow.id)
+            return await again.create_new_flow_batch(
+                ["a", "b"], data_type="text", key="k", attempt=attempt
+            )
+
+    async def die(*_):
+        raise Killed
+
+    rapidata_sandbox.faults([{"method": "GET", "path": ".*/item", "action": "lag", "reads": 3}])
+    with monkeypatch.context() as patch:
+        patch.setattr("rapidata_core._async.batches.AsyncBatches.settle_race", die)
+        with pytest.raises(Killed):
+            await create(1)
+    second = await create(2)
+    assert len(rapidata_sandbox.ledger()["entries"]) == 1
+    assert (await create(1)).id == second.id
+
+
+async def test_an_attempt_says_at_what_it_is_one(client, rapidata_sandbox):
+    for flow in (await ranking(client), await classification(client)):
+        with pytest.raises(errors.ValidationError, match="attempt: needs a key"):
+            await flow.create_new_flow_batch(["a", "b"], data_type="text", attempt=2)
+        with pytest.raises(errors.ValidationError, match="attempt: counts from 1"):
+            await flow.create_new_flow_batch(["a", "b"], data_type="text", key="k", attempt=0)
+    assert sent(rapidata_sandbox, "POST", "/dataset") == []
 
 
 async def test_of_batches_that_race_the_oldest_stays(client, rapidata_sandbox):

@@ -152,6 +152,27 @@ async def test_a_retry_whose_answer_is_lost(client, rapidata_sandbox, impatient)
     assert len(sent(rapidata_sandbox, "POST", "/retry")) == 1
 
 
+async def test_who_is_refused_because_another_runner_was_faster_is_content(
+    client, rapidata_sandbox
+):
+    """The state has changed by then, so for us it looks like a refusal after the deed."""
+    job = await small_job(client)
+    refused = {"method": "POST", "phase": "after_commit", "action": "status", "status": 409}
+    await job.pause()
+    rapidata_sandbox.faults([{**refused, "path": ".*/resume"}])
+    await job.resume()
+    rapidata_sandbox.advance(LONG)
+    rapidata_sandbox.set_job_state(job.id, "StaleResults")
+    rapidata_sandbox.faults([{**refused, "path": ".*/retry"}])
+    assert len((await job.get_results())["results"]) == 1
+    assert len(sent(rapidata_sandbox, "POST", "/retry")) == 1
+    # Where nothing has changed, it is a refusal.
+    await (other := await small_job(client)).pause()
+    rapidata_sandbox.faults([{**refused, "path": ".*/resume", "phase": "before"}])
+    with pytest.raises(errors.ValidationError):
+        await other.resume()
+
+
 async def test_a_job_that_the_balance_does_not_cover(client, rapidata_sandbox, caplog):
     audience = await client.audience.get_audience_by_id("global")
     definition = await text_definition(client, pairs=2, responses_per_datapoint=40_000)

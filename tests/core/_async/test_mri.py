@@ -551,37 +551,6 @@ async def opponents(client):
     return made
 
 
-async def test_a_model_is_evaluated_once_whatever_happens(pays_once):
-    async def prepare(client):
-        benchmark = await opponents(client)
-
-        async def call(client):
-            again = await client.mri.get_benchmark_by_id(benchmark.id)
-            await again.evaluate_model("M", ["a", "b"], PROMPTS, None, "text")
-            [model] = [one for one in await again.participants if one.status == "Submitted"][1:]
-            return model.id
-
-        return call
-
-    await pays_once(prepare)
-
-
-async def test_a_leaderboard_is_created_once_whatever_happens(pays_once):
-    async def prepare(client):
-        benchmark = await client.mri.create_new_benchmark("B", prompts=PROMPTS)
-        for name in ("A", "B"):
-            await add(benchmark, name, count=2)
-        await benchmark.run()
-
-        async def call(client):
-            again = await client.mri.get_benchmark_by_id(benchmark.id)
-            return (await again.create_leaderboard("L", "Which?", key="k")).id
-
-        return call
-
-    await pays_once(prepare)
-
-
 async def test_keys_of_leaderboards(benchmark):
     made = await benchmark.create_leaderboard("L", "Which?", key="k")
     assert made.name == "L"
@@ -627,16 +596,49 @@ async def test_what_is_left_of_a_dead_process_is_completed_or_passed_over(client
     uploads = [r for r in rapidata_sandbox.requests()[before:] if r["path"].endswith("/sample")]
     assert [upload["body"]["identifier"] for upload in uploads] == [PROMPTS[1]]
     assert [one.id for one in await benchmark.participants][1:] == [left.id]
-    # One without any media may become anything; it is nobody's, and stops nobody.
+    # One without any media is nothing that could be submitted.
     await benchmark._create_participant("N")
-    await benchmark.add_model("N", ["c"], PROMPTS[:1], None, "text")
     await benchmark.run()
     assert [one.status for one in await benchmark.participants] == [
         "Submitted",
         "Submitted",
         "Created",
-        "Submitted",
     ]
+    rapidata_sandbox.assert_paid_jobs(1)
+
+
+async def test_what_shows_no_media_in_time_is_taken_over(restarted, rapidata_sandbox):
+    async with restarted() as client:
+        benchmark = await opponents(client)
+        # One after the other they died before they uploaded anything.
+        oldest, *_ = [await benchmark._create_participant("M") for _ in range(3)]
+        await benchmark.evaluate_model("M", ["a"], PROMPTS[:1], None, "text")
+        models = await benchmark.participants
+        assert {one.id: one.status for one in models}[oldest] == "Submitted"
+        assert [one.status for one in models] == ["Submitted", "Submitted", "Created", "Created"]
+    rapidata_sandbox.assert_paid_jobs(1)
+
+
+@pytest.mark.parametrize("late", [".*/participants", ".*/samples"])
+async def test_a_model_that_shows_late_is_not_paid_twice(restarted, rapidata_sandbox, late):
+    async with restarted() as client:
+        benchmark = await opponents(client)
+    rapidata_sandbox.faults([{"method": "GET", "path": late, "action": "lag", "seconds": 5}])
+    for _ in range(2):
+        async with restarted(settle=30) as client:
+            again = await client.mri.get_benchmark_by_id(benchmark.id)
+            await again.evaluate_model("M", ["a"], PROMPTS[:1], None, "text")
+    rapidata_sandbox.assert_paid_jobs(1)
+
+
+async def test_who_does_not_see_its_own_model_pays_nothing(restarted, rapidata_sandbox):
+    async with restarted() as client:
+        benchmark = await opponents(client)
+        lag = {"method": "GET", "path": ".*/participants", "action": "lag", "seconds": AN_HOUR}
+        rapidata_sandbox.faults([lag])
+        with pytest.raises(errors.ServerError, match=r"nothing was paid.*settle="):
+            await benchmark.evaluate_model("M", ["a"], PROMPTS[:1], None, "text")
+    rapidata_sandbox.assert_paid_jobs(0)
 
 
 async def test_of_models_that_race_the_oldest_is_evaluated(client, rapidata_sandbox, monkeypatch):

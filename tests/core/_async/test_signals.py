@@ -321,34 +321,6 @@ async def a_signal(client, interval_hours=1000, key=None):
     return await client.signals.create_signal("n", "global", asked, interval_hours, key=key)
 
 
-async def test_a_key_fires_once_whatever_happens(rapidata_sandbox, pays_once):
-    async def prepare(client):
-        signal = await a_signal(client)
-
-        async def call(client):
-            again = await client.signals.get_signal_by_id(signal.id)
-            return (await again.trigger(key="today")).id
-
-        return call
-
-    await pays_once(prepare, settled=lambda: rapidata_sandbox.advance(10))
-
-
-async def test_a_key_has_one_signal_whatever_happens(rapidata_sandbox, pays_once):
-    async def prepare(client):
-        asked = await client.job.create_compare_job_definition(
-            "n", "Which?", [["a", "b"]], data_type="text"
-        )
-
-        async def call(client):
-            made = await client.signals.create_signal("n", "global", asked.id, 24, key="k")
-            return made.id
-
-        return call
-
-    await pays_once(prepare, settled=lambda: rapidata_sandbox.advance(24 * HOUR + 60))
-
-
 async def test_creating_with_a_key_updates(restarted, rapidata_sandbox):
     async with restarted() as client:
         signal = await a_signal(client, key="k")
@@ -524,7 +496,7 @@ async def test_a_run_that_is_listed_late_is_waited_for(restarted, rapidata_sandb
     async with restarted() as client:
         again = await client.signals.get_signal_by_id(signal.id)
         run = await again.trigger(key="a")
-    assert run.id == (await again.get_runs())[0].id
+        assert run.id == (await again.get_runs())[0].id
     rapidata_sandbox.advance(10)
     rapidata_sandbox.assert_paid_jobs(1)
     assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1

@@ -297,19 +297,6 @@ def test_everything_that_is_wrong_is_said_at_once(client, rapidata_sandbox):
     assert not [r for r in rapidata_sandbox.requests() if r["path"].endswith("/item")]
 
 
-def test_a_key_has_one_batch_whatever_happens(pays_once):
-    def prepare(client):
-        flow = ranking(client)
-
-        def call(client):
-            again = client.flow.get_flow_by_id(flow.id)
-            return (again.create_new_flow_batch(["a", "b"], data_type="text", key="k")).id
-
-        return call
-
-    pays_once(prepare)
-
-
 def test_keys_of_batches(client, rapidata_sandbox):
     flow = ranking(client)
     create = flow.create_new_flow_batch
@@ -337,6 +324,45 @@ def test_keys_of_batches(client, rapidata_sandbox):
         assert theirs.id != one.id
     with pytest.raises(errors.ValidationError, match="key"):
         create(["a", "b"], data_type="text", key=" ")
+
+
+class Killed(BaseException):
+    """The process died."""
+
+
+def test_a_later_attempt_waits_until_an_earlier_batch_must_show(
+    restarted, rapidata_sandbox, monkeypatch
+):
+    with restarted() as client:
+        flow = ranking(client)
+
+    def create(attempt):
+        with restarted(settle=5) as client:
+            again = client.flow.get_flow_by_id(flow.id)
+            return again.create_new_flow_batch(
+                ["a", "b"], data_type="text", key="k", attempt=attempt
+            )
+
+    def die(*_):
+        raise Killed
+
+    rapidata_sandbox.faults([{"method": "GET", "path": ".*/item", "action": "lag", "reads": 3}])
+    with monkeypatch.context() as patch:
+        patch.setattr("rapidata_core._sync.batches.Batches.settle_race", die)
+        with pytest.raises(Killed):
+            create(1)
+    second = create(2)
+    assert len(rapidata_sandbox.ledger()["entries"]) == 1
+    assert (create(1)).id == second.id
+
+
+def test_an_attempt_says_at_what_it_is_one(client, rapidata_sandbox):
+    for flow in (ranking(client), classification(client)):
+        with pytest.raises(errors.ValidationError, match="attempt: needs a key"):
+            flow.create_new_flow_batch(["a", "b"], data_type="text", attempt=2)
+        with pytest.raises(errors.ValidationError, match="attempt: counts from 1"):
+            flow.create_new_flow_batch(["a", "b"], data_type="text", key="k", attempt=0)
+    assert sent(rapidata_sandbox, "POST", "/dataset") == []
 
 
 def test_of_batches_that_race_the_oldest_stays(client, rapidata_sandbox):

@@ -153,6 +153,27 @@ def test_a_retry_whose_answer_is_lost(client, rapidata_sandbox, impatient):
     assert len(sent(rapidata_sandbox, "POST", "/retry")) == 1
 
 
+def test_who_is_refused_because_another_runner_was_faster_is_content(
+    client, rapidata_sandbox
+):
+    """The state has changed by then, so for us it looks like a refusal after the deed."""
+    job = small_job(client)
+    refused = {"method": "POST", "phase": "after_commit", "action": "status", "status": 409}
+    job.pause()
+    rapidata_sandbox.faults([{**refused, "path": ".*/resume"}])
+    job.resume()
+    rapidata_sandbox.advance(LONG)
+    rapidata_sandbox.set_job_state(job.id, "StaleResults")
+    rapidata_sandbox.faults([{**refused, "path": ".*/retry"}])
+    assert len((job.get_results())["results"]) == 1
+    assert len(sent(rapidata_sandbox, "POST", "/retry")) == 1
+    # Where nothing has changed, it is a refusal.
+    (other := small_job(client)).pause()
+    rapidata_sandbox.faults([{**refused, "path": ".*/resume", "phase": "before"}])
+    with pytest.raises(errors.ValidationError):
+        other.resume()
+
+
 def test_a_job_that_the_balance_does_not_cover(client, rapidata_sandbox, caplog):
     audience = client.audience.get_audience_by_id("global")
     definition = text_definition(client, pairs=2, responses_per_datapoint=40_000)

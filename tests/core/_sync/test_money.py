@@ -191,9 +191,10 @@ def all_models(client, sandbox):
 
 
 CALLS = [
+    # What has a key, as orders do, looks and then pays itself; see test_submission.py.
     job_with_a_key,
-    job_of_an_audience,
     order,
+    job_of_an_audience,
     signal,
     firing,
     resumed_job,
@@ -204,8 +205,7 @@ CALLS = [
     all_models,
 ]
 every_call = pytest.mark.parametrize("prepare", CALLS, ids=[call.__name__ for call in CALLS])
-# What has a key looks and then pays itself; see test_submission.py.
-every_call_without_a_key = pytest.mark.parametrize("prepare", CALLS[1:])
+every_call_without_a_key = pytest.mark.parametrize("prepare", CALLS[2:])
 
 
 @pytest.fixture
@@ -465,6 +465,7 @@ def platform(scripted, monkeypatch):
     listed = [{**one, "createdAt": "2026-01-01T00:00:00Z"} for one in (draft, ticket)]
     scripted.on("GET", "/job/definitions", {"items": listed})
     monkeypatch.setattr("rapidata_core._sync.submit.uuid4", lambda: UUID(hex="abcd" * 8))
+    scripted.on("GET", "/job/definition/d/revision", {"definitionId": "d", "revisionNumber": 1})
     scripted.on("GET", "/job/definition/d/cost-estimate", COST)
     scripted.on("POST", "/job/definition/d/clone", {"definitionId": "t"})
     scripted.on("PATCH", "/job/definition/t", (204, {}, b""))

@@ -322,34 +322,6 @@ def a_signal(client, interval_hours=1000, key=None):
     return client.signals.create_signal("n", "global", asked, interval_hours, key=key)
 
 
-def test_a_key_fires_once_whatever_happens(rapidata_sandbox, pays_once):
-    def prepare(client):
-        signal = a_signal(client)
-
-        def call(client):
-            again = client.signals.get_signal_by_id(signal.id)
-            return (again.trigger(key="today")).id
-
-        return call
-
-    pays_once(prepare, settled=lambda: rapidata_sandbox.advance(10))
-
-
-def test_a_key_has_one_signal_whatever_happens(rapidata_sandbox, pays_once):
-    def prepare(client):
-        asked = client.job.create_compare_job_definition(
-            "n", "Which?", [["a", "b"]], data_type="text"
-        )
-
-        def call(client):
-            made = client.signals.create_signal("n", "global", asked.id, 24, key="k")
-            return made.id
-
-        return call
-
-    pays_once(prepare, settled=lambda: rapidata_sandbox.advance(24 * HOUR + 60))
-
-
 def test_creating_with_a_key_updates(restarted, rapidata_sandbox):
     with restarted() as client:
         signal = a_signal(client, key="k")
@@ -525,7 +497,7 @@ def test_a_run_that_is_listed_late_is_waited_for(restarted, rapidata_sandbox, mo
     with restarted() as client:
         again = client.signals.get_signal_by_id(signal.id)
         run = again.trigger(key="a")
-    assert run.id == (again.get_runs())[0].id
+        assert run.id == (again.get_runs())[0].id
     rapidata_sandbox.advance(10)
     rapidata_sandbox.assert_paid_jobs(1)
     assert len(sent(rapidata_sandbox, "POST", "/trigger")) == 1
