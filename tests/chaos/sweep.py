@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import time
 import traceback
@@ -158,7 +159,7 @@ def _attempt(point: Point, say: Callable[[str], object] | None) -> Outcome:
     surplus = len(_charged(sandbox)) - charged - verb.charges
     outcome = Outcome(
         point,
-        duplicates=max(0, surplus),
+        duplicates=max(0, surplus, _asked(requests, verb.ask) - 1),
         lost=max(0, -surplus, DONE not in ends and HANGS not in ends),
         unfinished=int(HANGS in ends),
         requests=len(requests),
@@ -166,6 +167,16 @@ def _attempt(point: Point, say: Callable[[str], object] | None) -> Outcome:
         struck=any(request["fault"] for request in requests) or ends[0] == KILLED,
     )
     return outcome if outcome.good else replace(outcome, notes=" | ".join(ends))
+
+
+def _asked(requests: list[dict[str, Any]], path: str) -> int:
+    """How often a paid request was carried out, whatever its sender saw of it."""
+    return sum(
+        request["method"] == "POST"
+        and re.fullmatch(path, request["path"]) is not None
+        and (request["fault"]["phase"] != "before" if request["fault"] else request["status"] < 300)
+        for request in requests
+    )
 
 
 def _run(sandbox: Sandbox, verb: Verb, prepared: Any, point: Point | None) -> str:

@@ -23,6 +23,8 @@ class Verb:
         call: The call that may be interrupted anywhere and is made again until it succeeds.
         charges: How many more charges the ledger has afterwards.
         seconds: How long it takes until what was bought costs something.
+        ask: The path of the paid request, where the sandbox's ledger would not tell that it was
+            carried out twice.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Verb:
     call: Callable[[RapidataClient, Any], object]
     charges: int = 1
     seconds: float = 0.0
+    ask: str = ""
 
 
 def _nothing(_client: RapidataClient, _sandbox: Sandbox) -> None:
@@ -148,8 +151,8 @@ VERBS = (
     Verb("classify batch", _classify_flow, _batch),
     Verb("evaluate_model", _benchmark, _evaluate),
     Verb("create_leaderboard", _models, _leaderboard),
-    Verb("stale results", _stale_job, _results, charges=0),
-    Verb("resume", _unaffordable_job, _resume),
+    Verb("stale results", _stale_job, _results, charges=0, ask="/job/.*/retry"),
+    Verb("resume", _unaffordable_job, _resume, ask="/job/.*/resume"),
 )
 
 
