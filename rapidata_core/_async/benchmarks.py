@@ -16,20 +16,18 @@ from rapidata_core._async.leaderboards import (
     weighting,
 )
 from rapidata_core._async.participants import AsyncBenchmarkParticipant, submit
-from rapidata_core._async.settling import until_settled
+from rapidata_core._async.settling import sent_once, until_settled
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.waiting import find_out, only_one
 from rapidata_core.concurrency import async_monotonic, async_sleep
 from rapidata_core.display import show
 from rapidata_core.errors import (
-    AmbiguousSubmissionError,
     IncompleteUploadError,
     NotFoundError,
     ServerError,
     TransportError,
     ValidationError,
     blank,
-    is_undone,
 )
 from rapidata_core.jobs.datapoint import asset_input
 from rapidata_core.policy.benchmarks import (
@@ -65,8 +63,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("rapidata_core.mri")
 _CONFLICT = 409
-# How often a leaderboard with a key is sent before that is left to the next runner.
-_ROUNDS = 4
 
 
 class AsyncRapidataBenchmark:
@@ -631,30 +627,22 @@ class AsyncRapidataBenchmark:
                     await AsyncLeaderboardApi(self._transport).delete(younger.id)
             return kept
 
+        async def send() -> LeaderboardAnswer:
+            return _leaderboard(body, await AsyncLeaderboardApi(self._transport).create(body))
+
         seconds = self._transport.settings.settle
         # What an earlier runner sent shows by then.
         clear = async_monotonic() + seconds
         found = await look()
-        for _ in range(_ROUNDS):
-            if found is not None:
-                return found
-            try:
-                created = await AsyncLeaderboardApi(self._transport).create(body)
-            except (TransportError, ServerError) as error:
-                if is_undone(error):
-                    raise
-                _log.warning("the answer to POST /leaderboard was lost; looking for it")
-                what = "The leaderboard that was just created"
-                found = await until_settled(look, what=what, seconds=seconds)
-            else:
-                # Another runner may have been a little faster, or a request of one that is gone.
-                await async_sleep(max(0.0, clear - async_monotonic()))
-                return await look() or _leaderboard(body, created)
-        raise AmbiguousSubmissionError(
-            f"{_ROUNDS} times there was no clear answer, and nothing showed that the leaderboard "
-            "was created. Create it again with the same key: that looks first.",
-            request="POST /leaderboard",
+        if found is not None:
+            return found
+        advice = "Create it again with the same key: that looks first."
+        created = await sent_once(
+            send, look, request="POST /leaderboard", seconds=seconds, advice=advice
         )
+        # Another runner may have been a little faster, or a request of one that is gone.
+        await async_sleep(max(0.0, clear - async_monotonic()))
+        return await look() or created
 
     def __repr__(self) -> str:
         return f"RapidataBenchmark(id={self.id!r}, name={self.name!r})"

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rapidata_core._async.api.flows import AsyncFlowApi, Kind
 from rapidata_core._async.batches import AsyncBatches
-from rapidata_core._async.settling import until_settled
+from rapidata_core._async.settling import sent_once
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.upload import Filled, fill, upload_assets
 from rapidata_core._async.waiting import find_out, steady, wait_until
 from rapidata_core.errors import (
-    AmbiguousSubmissionError,
     FailedUploadException,
     FlowItemFailedError,
     ServerError,
     TransportError,
     ValidationError,
-    is_undone,
     refuse_blank,
 )
 from rapidata_core.jobs.checks import given
@@ -49,8 +47,6 @@ if TYPE_CHECKING:
     import pandas
 
 _log = logging.getLogger("rapidata_core.flow")
-# How often a batch with a key is sent before that is left to the next runner.
-_ROUNDS = 4
 _KINDS: dict[str, Kind] = {
     "Ranking": "ranking",
     "RankingFlow": "ranking",
@@ -324,25 +320,16 @@ class AsyncRapidataFlow:
 
     async def _pay_patiently(self, body: dict[str, Any]) -> str:
         """The same with a key: what certainly was not carried out is sent again."""
-        dataset_id = body["datasetId"]
-        for _ in range(_ROUNDS):
-            try:
-                return (await self._flows.create_item(self.kind, self.id, body)).flow_item_id
-            except (TransportError, ServerError) as error:
-                if is_undone(error):
-                    raise
-                _log.warning("the answer about a new batch was lost; looking what became of it")
-            found = await until_settled(
-                lambda: self._item_with(dataset_id),
-                what=f"The batch with dataset {dataset_id}",
-                seconds=self._transport.settings.settle,
-            )
-            if found is not None:
-                return found
-        raise AmbiguousSubmissionError(
-            f"{_ROUNDS} times there was no clear answer, and nothing showed that the batch was "
-            "created. Create it again with the same key: that looks first.",
+
+        async def send() -> str:
+            return (await self._flows.create_item(self.kind, self.id, body)).flow_item_id
+
+        return await sent_once(
+            send,
+            lambda: self._item_with(body["datasetId"]),
             request=f"POST /flow/{self.kind}/{self.id}/item",
+            seconds=self._transport.settings.settle,
+            advice="Create it again with the same key: that looks first.",
         )
 
     def _item(self, item_id: str, dataset_id: str) -> AsyncRapidataFlowItem:

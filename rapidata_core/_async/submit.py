@@ -16,7 +16,7 @@ from rapidata_core._async.api.definitions import AsyncDefinitionApi
 from rapidata_core._async.api.jobs import AsyncJobApi
 from rapidata_core._async.define import define
 from rapidata_core._async.pay import create_job, jobs_of, submission_of
-from rapidata_core._async.settling import until_settled
+from rapidata_core._async.settling import ROUNDS, until_settled
 from rapidata_core._async.spend import committed, price
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.concurrency import async_monotonic, async_sleep
@@ -54,8 +54,6 @@ from rapidata_core.wire.job import CostAnswer, JobCreated, JobListItem
 
 _log = logging.getLogger("rapidata_core.submit")
 _SAME_KEY = "Submit again with the same key: it looks before it pays."
-# How often a runner queues before it leaves it to the next one.
-_ROUNDS = 4
 
 
 async def submit(
@@ -170,7 +168,7 @@ class _Runner:
         if existing is not None:
             return await self._adopted(existing)
         await _check_audience(self._transport, self._audience_id)
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             try:
                 submission = await self._round()
             except AmbiguousSubmissionError:
@@ -183,7 +181,7 @@ class _Runner:
                 raise
             if submission is not None:
                 return submission
-        raise self._unknown(f"{_ROUNDS} times an answer was lost, or another runner disappeared")
+        raise self._unknown(f"{ROUNDS} times an answer was lost, or another runner disappeared")
 
     async def _round(self) -> Submission | None:
         """Queue, and pay or adopt; None when the outcome is not clear yet."""

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from rapidata_core._async.api.jobs import AsyncJobApi
 from rapidata_core._async.api.signals import AsyncSignalApi
-from rapidata_core._async.settling import until_settled
+from rapidata_core._async.settling import ROUNDS, until_settled
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.concurrency import async_monotonic
 from rapidata_core.errors import (
@@ -34,8 +34,6 @@ _log = logging.getLogger("rapidata_core.signals")
 # Seconds that a run may take to show after the platform accepted the trigger, which it queues.
 SHOWS = 60.0
 _PAGE = 100
-# How often a runner tries before it leaves it to the next one.
-_ROUNDS = 4
 _SAME_KEY = "Trigger again with the same key: it looks before it pays."
 
 
@@ -70,7 +68,7 @@ class _Firing:
         self._request = f"POST /signal/{signal_id}/trigger"
 
     async def run(self) -> RunAnswer:
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             intent = read_intent((await self._signals.get(self._id)).description)
             run = await self._known(intent)
             if run is None:
@@ -78,7 +76,7 @@ class _Firing:
             if run is not None:
                 return run
         raise AmbiguousSubmissionError(
-            f"After {_ROUNDS} rounds it is still unknown whether signal {self._id} was fired for "
+            f"After {ROUNDS} rounds it is still unknown whether signal {self._id} was fired for "
             f"this key: answers were lost, or other runners came in between. {_SAME_KEY}",
             request=self._request,
         )

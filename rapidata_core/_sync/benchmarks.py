@@ -17,20 +17,18 @@ from rapidata_core._sync.leaderboards import (
     weighting,
 )
 from rapidata_core._sync.participants import BenchmarkParticipant, submit
-from rapidata_core._sync.settling import until_settled
+from rapidata_core._sync.settling import sent_once, until_settled
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.waiting import find_out, only_one
 from rapidata_core.concurrency import monotonic, sleep
 from rapidata_core.display import show
 from rapidata_core.errors import (
-    AmbiguousSubmissionError,
     IncompleteUploadError,
     NotFoundError,
     ServerError,
     TransportError,
     ValidationError,
     blank,
-    is_undone,
 )
 from rapidata_core.jobs.datapoint import asset_input
 from rapidata_core.policy.benchmarks import (
@@ -66,8 +64,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("rapidata_core.mri")
 _CONFLICT = 409
-# How often a leaderboard with a key is sent before that is left to the next runner.
-_ROUNDS = 4
 
 
 class RapidataBenchmark:
@@ -632,30 +628,22 @@ class RapidataBenchmark:
                     LeaderboardApi(self._transport).delete(younger.id)
             return kept
 
+        def send() -> LeaderboardAnswer:
+            return _leaderboard(body, LeaderboardApi(self._transport).create(body))
+
         seconds = self._transport.settings.settle
         # What an earlier runner sent shows by then.
         clear = monotonic() + seconds
         found = look()
-        for _ in range(_ROUNDS):
-            if found is not None:
-                return found
-            try:
-                created = LeaderboardApi(self._transport).create(body)
-            except (TransportError, ServerError) as error:
-                if is_undone(error):
-                    raise
-                _log.warning("the answer to POST /leaderboard was lost; looking for it")
-                what = "The leaderboard that was just created"
-                found = until_settled(look, what=what, seconds=seconds)
-            else:
-                # Another runner may have been a little faster, or a request of one that is gone.
-                sleep(max(0.0, clear - monotonic()))
-                return look() or _leaderboard(body, created)
-        raise AmbiguousSubmissionError(
-            f"{_ROUNDS} times there was no clear answer, and nothing showed that the leaderboard "
-            "was created. Create it again with the same key: that looks first.",
-            request="POST /leaderboard",
+        if found is not None:
+            return found
+        advice = "Create it again with the same key: that looks first."
+        created = sent_once(
+            send, look, request="POST /leaderboard", seconds=seconds, advice=advice
         )
+        # Another runner may have been a little faster, or a request of one that is gone.
+        sleep(max(0.0, clear - monotonic()))
+        return look() or created
 
     def __repr__(self) -> str:
         return f"RapidataBenchmark(id={self.id!r}, name={self.name!r})"

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rapidata_core._sync.api.flows import FlowApi, Kind
 from rapidata_core._sync.batches import Batches
-from rapidata_core._sync.settling import until_settled
+from rapidata_core._sync.settling import sent_once
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.upload import Filled, fill, upload_assets
 from rapidata_core._sync.waiting import find_out, steady, wait_until
 from rapidata_core.errors import (
-    AmbiguousSubmissionError,
     FailedUploadException,
     FlowItemFailedError,
     ServerError,
     TransportError,
     ValidationError,
-    is_undone,
     refuse_blank,
 )
 from rapidata_core.jobs.checks import given
@@ -50,8 +48,6 @@ if TYPE_CHECKING:
     import pandas
 
 _log = logging.getLogger("rapidata_core.flow")
-# How often a batch with a key is sent before that is left to the next runner.
-_ROUNDS = 4
 _KINDS: dict[str, Kind] = {
     "Ranking": "ranking",
     "RankingFlow": "ranking",
@@ -325,25 +321,16 @@ class RapidataFlow:
 
     def _pay_patiently(self, body: dict[str, Any]) -> str:
         """The same with a key: what certainly was not carried out is sent again."""
-        dataset_id = body["datasetId"]
-        for _ in range(_ROUNDS):
-            try:
-                return (self._flows.create_item(self.kind, self.id, body)).flow_item_id
-            except (TransportError, ServerError) as error:
-                if is_undone(error):
-                    raise
-                _log.warning("the answer about a new batch was lost; looking what became of it")
-            found = until_settled(
-                lambda: self._item_with(dataset_id),
-                what=f"The batch with dataset {dataset_id}",
-                seconds=self._transport.settings.settle,
-            )
-            if found is not None:
-                return found
-        raise AmbiguousSubmissionError(
-            f"{_ROUNDS} times there was no clear answer, and nothing showed that the batch was "
-            "created. Create it again with the same key: that looks first.",
+
+        def send() -> str:
+            return (self._flows.create_item(self.kind, self.id, body)).flow_item_id
+
+        return sent_once(
+            send,
+            lambda: self._item_with(body["datasetId"]),
             request=f"POST /flow/{self.kind}/{self.id}/item",
+            seconds=self._transport.settings.settle,
+            advice="Create it again with the same key: that looks first.",
         )
 
     def _item(self, item_id: str, dataset_id: str) -> RapidataFlowItem:

@@ -12,7 +12,7 @@ from rapidata_core._sync.api.signals import SignalApi
 from rapidata_core._sync.audiences import AnyAudience
 from rapidata_core._sync.definitions import RapidataJobDefinition
 from rapidata_core._sync.jobs import RapidataJob, find_jobs, get_job
-from rapidata_core._sync.settling import until_settled
+from rapidata_core._sync.settling import sent_once, until_settled
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.trigger import SHOWS, trigger_once
 from rapidata_core._sync.waiting import find_out, only_one, steady, wait_until
@@ -26,7 +26,6 @@ from rapidata_core.errors import (
     TransportError,
     ValidationError,
     blank,
-    is_undone,
     refuse_blank,
 )
 from rapidata_core.policy.signals import (
@@ -45,8 +44,6 @@ from rapidata_core.wire.signal import RunAnswer, SignalAnswer
 _log = logging.getLogger("rapidata_core.signals")
 _SHORTEST_INTERVAL = 60
 _SECONDS_PER_HOUR = 3600
-# How often a signal is sent before that is left to the next runner.
-_ROUNDS = 4
 _SAME_KEY = "Create it again with the same key: that looks first."
 
 
@@ -429,57 +426,47 @@ class Signals:
         """The signal of a key, as it is asked for: the one that it has, or a new one."""
         # What an earlier runner sent shows by then.
         clear = monotonic() + self._transport.settings.settle
-        for _ in range(_ROUNDS):
-            found = self._keep_oldest(self._carrying(marker))
-            if found is None:
-                found = self._create_of_key(body, marker, clear)
-            if found is not None:
-                changes = signal_changes(found, body)
-                if not changes:
-                    return found
-                self._signals.update(found.id, changes)
-                return self._signals.get(found.id)
-        raise AmbiguousSubmissionError(
-            f"After {_ROUNDS} rounds it is still unknown whether the key has a signal, because "
-            f"answers were lost. {_SAME_KEY}",
-            request="POST /signal",
-        )
+        found = self._keep_oldest(self._carrying(marker))
+        if found is None:
+            found = self._create_of_key(body, marker, clear)
+        changes = signal_changes(found, body)
+        if not changes:
+            return found
+        self._signals.update(found.id, changes)
+        return self._signals.get(found.id)
 
-    def _create_of_key(
-        self, body: dict[str, Any], marker: str, clear: float
-    ) -> SignalAnswer | None:
-        """Create the signal of a key; None when it certainly was not created.
+    def _create_of_key(self, body: dict[str, Any], marker: str, clear: float) -> SignalAnswer:
+        """Create the signal of a key.
 
         Nothing is a ticket for signals. But none fires in the first minute, so there is time to
         see, after ``clear``, whether there is another one.
         """
         seconds = self._transport.settings.settle
-        what = "The signal that was just created"
-        try:
-            created = self._signals.create(body)
-        except (TransportError, ServerError) as error:
-            if is_undone(error):
-                raise
-            _log.warning("the answer to POST /signal was lost; looking what became of it")
 
-            def appears() -> SignalAnswer | None:
-                return self._keep_oldest(self._carrying(marker))
+        def send() -> str:
+            return (self._signals.create(body)).id
 
-            return until_settled(appears, what=what, seconds=seconds)
+        def look() -> str | None:
+            kept = self._keep_oldest(self._carrying(marker))
+            return None if kept is None else kept.id
+
+        created = sent_once(
+            send, look, request="POST /signal", seconds=seconds, advice=_SAME_KEY
+        )
 
         def is_listed() -> SignalAnswer | None:
             found = self._carrying(marker)
-            if created.id in {signal.id for signal in found} or self._is_gone(created.id):
+            if created in {signal.id for signal in found} or self._is_gone(created):
                 return self._keep_oldest(found)
             return None
 
         try:
-            until_settled(is_listed, what=what, seconds=seconds)
+            until_settled(is_listed, what=f"Signal {created} in the list", seconds=seconds)
             sleep(max(0.0, clear - monotonic()))
             oldest = self._keep_oldest(self._carrying(marker))
-            return oldest or self._signals.get(created.id)
+            return oldest or self._signals.get(created)
         except RapidataError as error:
-            raise _unreadable(created.id, _SAME_KEY, error) from error
+            raise _unreadable(created, _SAME_KEY, error) from error
 
     def _carrying(self, marker: str) -> list[SignalAnswer]:
         """The signals of a key. A failed read raises: it does not mean "nothing there"."""

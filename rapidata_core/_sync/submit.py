@@ -17,7 +17,7 @@ from rapidata_core._sync.api.definitions import DefinitionApi
 from rapidata_core._sync.api.jobs import JobApi
 from rapidata_core._sync.define import define
 from rapidata_core._sync.pay import create_job, jobs_of, submission_of
-from rapidata_core._sync.settling import until_settled
+from rapidata_core._sync.settling import ROUNDS, until_settled
 from rapidata_core._sync.spend import committed, price
 from rapidata_core._sync.transport import Transport
 from rapidata_core.concurrency import monotonic, sleep
@@ -55,8 +55,6 @@ from rapidata_core.wire.job import CostAnswer, JobCreated, JobListItem
 
 _log = logging.getLogger("rapidata_core.submit")
 _SAME_KEY = "Submit again with the same key: it looks before it pays."
-# How often a runner queues before it leaves it to the next one.
-_ROUNDS = 4
 
 
 def submit(
@@ -171,7 +169,7 @@ class _Runner:
         if existing is not None:
             return self._adopted(existing)
         _check_audience(self._transport, self._audience_id)
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             try:
                 submission = self._round()
             except AmbiguousSubmissionError:
@@ -184,7 +182,7 @@ class _Runner:
                 raise
             if submission is not None:
                 return submission
-        raise self._unknown(f"{_ROUNDS} times an answer was lost, or another runner disappeared")
+        raise self._unknown(f"{ROUNDS} times an answer was lost, or another runner disappeared")
 
     def _round(self) -> Submission | None:
         """Queue, and pay or adopt; None when the outcome is not clear yet."""

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from rapidata_core._sync.api.jobs import JobApi
 from rapidata_core._sync.api.signals import SignalApi
-from rapidata_core._sync.settling import until_settled
+from rapidata_core._sync.settling import ROUNDS, until_settled
 from rapidata_core._sync.transport import Transport
 from rapidata_core.concurrency import monotonic
 from rapidata_core.errors import (
@@ -35,8 +35,6 @@ _log = logging.getLogger("rapidata_core.signals")
 # Seconds that a run may take to show after the platform accepted the trigger, which it queues.
 SHOWS = 60.0
 _PAGE = 100
-# How often a runner tries before it leaves it to the next one.
-_ROUNDS = 4
 _SAME_KEY = "Trigger again with the same key: it looks before it pays."
 
 
@@ -71,7 +69,7 @@ class _Firing:
         self._request = f"POST /signal/{signal_id}/trigger"
 
     def run(self) -> RunAnswer:
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             intent = read_intent((self._signals.get(self._id)).description)
             run = self._known(intent)
             if run is None:
@@ -79,7 +77,7 @@ class _Firing:
             if run is not None:
                 return run
         raise AmbiguousSubmissionError(
-            f"After {_ROUNDS} rounds it is still unknown whether signal {self._id} was fired for "
+            f"After {ROUNDS} rounds it is still unknown whether signal {self._id} was fired for "
             f"this key: answers were lost, or other runners came in between. {_SAME_KEY}",
             request=self._request,
         )
