@@ -34,6 +34,9 @@ _log = logging.getLogger("rapidata_core.signals")
 # Seconds that a run may take to show after the platform accepted the trigger, which it queues.
 SHOWS = 60.0
 _PAGE = 100
+# Seconds from looking to firing. After longer, another runner may have fired in between, and the
+# platform would not skip our run if that one has ended.
+_PROMPT = 3.0
 _SAME_KEY = "Trigger again with the same key: it looks before it pays."
 
 
@@ -108,8 +111,7 @@ class _Firing:
             return None
         await self._signals.update(self._id, {"description": described(description, intent)})
         written = read_intent((await self._signals.get(self._id)).description)
-        # After so long another runner may take it that we are gone.
-        if written != intent or async_monotonic() - asked > self._settle:
+        if written != intent or async_monotonic() - asked > min(_PROMPT, self._settle):
             return None
         try:
             await self._signals.trigger(self._id)

@@ -28,7 +28,11 @@ _FASTEST = 0.25
 
 
 def until_settled(
-    look: Callable[[], Result | None], *, what: str, seconds: float
+    look: Callable[[], Result | None],
+    *,
+    what: str,
+    seconds: float,
+    slowest: float | None = None,
 ) -> Result | None:
     """Look until there is something to see, or until it would show if it was there at all.
 
@@ -36,11 +40,16 @@ def until_settled(
         look: Looks once; None means that nothing shows so far.
         what: What is looked for, as the beginning of a sentence.
         seconds: After so many seconds nothing comes any more; see ``Settings.settle``.
+        slowest: Seconds between two looks at most; a quarter of all by default.
 
     Raises:
         RapidataError: The last look failed, which does not mean that nothing is there.
     """
-    polling = PollingPolicy(fastest=min(_FASTEST, seconds / 60), slowest=seconds / 4, growth=0.5)
+    polling = PollingPolicy(
+        fastest=min(_FASTEST, seconds / 60),
+        slowest=seconds / 4 if slowest is None else slowest,
+        growth=0.5,
+    )
     try:
         return wait_until(look, what=what, timeout=seconds, polling=polling)
     except WaitTimeoutError:

@@ -35,6 +35,9 @@ _log = logging.getLogger("rapidata_core.signals")
 # Seconds that a run may take to show after the platform accepted the trigger, which it queues.
 SHOWS = 60.0
 _PAGE = 100
+# Seconds from looking to firing. After longer, another runner may have fired in between, and the
+# platform would not skip our run if that one has ended.
+_PROMPT = 3.0
 _SAME_KEY = "Trigger again with the same key: it looks before it pays."
 
 
@@ -109,8 +112,7 @@ class _Firing:
             return None
         self._signals.update(self._id, {"description": described(description, intent)})
         written = read_intent((self._signals.get(self._id)).description)
-        # After so long another runner may take it that we are gone.
-        if written != intent or monotonic() - asked > self._settle:
+        if written != intent or monotonic() - asked > min(_PROMPT, self._settle):
             return None
         try:
             self._signals.trigger(self._id)
