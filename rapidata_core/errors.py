@@ -100,6 +100,11 @@ def blank(argument: str, text: object) -> list[str]:
     return [f"{argument}: must be a text, not {text!r}"]
 
 
+def is_number(value: object) -> bool:
+    """Whether something is a number; True and False are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def refuse_blank(**texts: object) -> None:
     """Refuse arguments that have to say something and do not.
 
@@ -126,6 +131,14 @@ class RateLimitedError(RapidataError):
 
 class ServerError(RapidataError):
     """The platform failed (5xx), or its answer was not what its contract says."""
+
+
+class ResultsError(RapidataError):
+    """A results file cannot be read as one, or is about something else than it should be."""
+
+
+class ExportError(RapidataError):
+    """Something could not be written. Unless the message says otherwise, all is as before."""
 
 
 class TransportError(RapidataError):
@@ -402,6 +415,18 @@ class IncompleteUploadError(FailedUploadException):
         return restore, (kind, arguments, {**attributes, **gone})
 
 
+class QualityGateError(RapidataError):
+    """The labels are not good enough. They, and what they cost, stay as they are.
+
+    Attributes:
+        report: What was found, a :class:`rapidata_core.results.quality.QualityReport`.
+    """
+
+    def __init__(self, message: str, *, report: Any) -> None:
+        super().__init__(message)
+        self.report = report
+
+
 # What trying again cannot change: a person has to change the input, the account or the job.
 FINAL: tuple[type[RapidataError], ...] = (
     AuthenticationError,
@@ -409,6 +434,7 @@ FINAL: tuple[type[RapidataError], ...] = (
     JobFailedError,
     KeyConflictError,
     NotFoundError,
+    QualityGateError,
     RevisionConflictError,
     ValidationError,
 )

@@ -35,12 +35,14 @@ NEVER_SENT = (
     httpx.UnsupportedProtocol,
     httpx.ProxyError,
 )
+# What the library tells of a request just before its first byte leaves, and a way to stop it then.
+DEPARTURE = "send_request_headers.started"
+TooLate = httpx.ConnectTimeout
 FAILED = (httpx.TransportError, httpx.DecodingError)
 Response = httpx.Response
 
 _HEADERS = {"User-Agent": f"rapidata-orchestration/{__version__}"}
-_READ, _CONNECT = 60.0, 15.0
-_TIMEOUT = httpx.Timeout(_READ, connect=_CONNECT)
+_TIMEOUT = httpx.Timeout(60.0, connect=15.0)
 # httpx's pool slows down as it grows; more than this gains nothing.
 CONNECTIONS = 32
 _LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
@@ -49,17 +51,6 @@ _LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CO
 def segment(identifier: str) -> str:
     """An id as one segment of a path, whatever characters it has."""
     return quote(identifier, safe="")
-
-
-def timeout(left: float | None) -> httpx.Timeout:
-    """How long a request may take.
-
-    Args:
-        left: Seconds within which it has to be on its way, if it is to be sent at all.
-    """
-    if left is None:
-        return _TIMEOUT
-    return httpx.Timeout(_READ, connect=min(_CONNECT, left), pool=left)
 
 
 @lru_cache

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rapidata_core.errors import ValidationError, blank
+from rapidata_core.errors import ValidationError, blank, is_number
 
 Calendar = Literal["day", "week", "month"]
 """A period of a spend cap, in UTC."""
@@ -121,7 +121,7 @@ class SpendCap:
 
     def __post_init__(self) -> None:
         problems = blank("prefix", self.prefix)
-        if not (_is_number(self.amount) and 0 <= self.amount < float("inf")):
+        if not (is_number(self.amount) and 0 <= self.amount < float("inf")):
             problems.append(f"amount: must be a number of at least 0, not {self.amount!r}")
         if isinstance(self.period, timedelta):
             if not timedelta(0) < self.period <= _LONGEST_PERIOD:
@@ -140,10 +140,6 @@ class SpendCap:
         """
         if not key.startswith(self.prefix):
             raise ValidationError("key", [f"must begin with the cap's {self.prefix!r}: {key!r}"])
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ RULES = {
     r"\basync (def|with|for)\b": r"\1",
     r"\bawait ": "",
     r"\b__a(enter|exit|iter|next)__\b": r"__\1__",
-    r"\baclose\b": "close",
+    r"\ba(close|read|iter_bytes)\b": r"\1",
     # Our own pairs of classes, and AsyncIterator.
     r"\bAsync([A-Z]\w*)": r"\1",
     # An argument that is a coroutine function: it, and the import (never the last of its line).

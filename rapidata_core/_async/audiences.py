@@ -11,6 +11,7 @@ from rapidata_core._async.definitions import AsyncRapidataJobDefinition
 from rapidata_core._async.examples import AsyncExamples
 from rapidata_core._async.jobs import AsyncRapidataJob, assign, find_jobs
 from rapidata_core._async.transport import AsyncTransport
+from rapidata_core._async.waiting import SETTLE_PAUSES
 from rapidata_core.concurrency import async_offload, async_sleep
 from rapidata_core.errors import RapidataError, ServerError, TransportError, is_undone, refuse_blank
 from rapidata_core.filters import Filter, check_filters, combined, read_filter
@@ -29,7 +30,6 @@ from rapidata_core.policy.audiences import (
     is_unlisted,
     recruiting,
 )
-from rapidata_core.policy.submission import SETTLE_PAUSES
 from rapidata_core.types import Box, RecruitingMetrics, Setting
 from rapidata_core.wire.audience import AudienceAnswer
 

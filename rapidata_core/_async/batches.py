@@ -14,12 +14,12 @@ from rapidata_core._async.settling import until_settled
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.concurrency import async_map
 from rapidata_core.errors import AmbiguousSubmissionError, NotFoundError, RapidataError
-from rapidata_core.policy.flows import item_to_adopt
+from rapidata_core.policy.flows import item_to_adopt, oldest_item
 from rapidata_core.policy.submission import Identity
 from rapidata_core.wire.flow import FlowItemAnswer
+from rapidata_core.wire.model import PAGE_SIZE
 
 _log = logging.getLogger("rapidata_core.flow")
-_PAGE = 100
 # A key is looked for among so many pages of the newest batches. Each costs a read per batch.
 _PAGES = 5
 _WORKERS = 8
@@ -77,7 +77,7 @@ class AsyncBatches:
         what = f"Flow item {created}, which was just created"
         try:
             found = await until_settled(look, what=what, seconds=self._settle)
-            oldest = min(found or (), key=lambda item: (item.created_at, item.id), default=None)
+            oldest = oldest_item(found or ())
             for younger in (item.id for item in found or () if item is not oldest):
                 _log.warning("a race made two batches of a key; stopping %s", younger)
                 await self._flows.stop(younger)
@@ -94,7 +94,7 @@ class AsyncBatches:
     async def _of_key(self, identity: Identity) -> list[FlowItemAnswer]:
         """The batches of a key. Those of a race stand together, so the first page will do."""
         for page in range(1, _PAGES + 1):
-            items = await self._flows.items(self._flow_id, page=page, size=_PAGE)
+            items = await self._flows.items(self._flow_id, page=page, size=PAGE_SIZE)
             unknown = {item.dataset_id for item in items} - set(self._names)
             await async_map(self._read_name, sorted(unknown), _WORKERS)
             found = [
@@ -102,7 +102,7 @@ class AsyncBatches:
                 for item in items
                 if self._names[item.dataset_id].endswith(identity.name_ending)
             ]
-            if found or len(items) < _PAGE:
+            if found or len(items) < PAGE_SIZE:
                 return found
         return []
 

@@ -340,18 +340,7 @@ class AsyncRapidataBenchmark:
             IncompleteUploadError: Some media did not get there. Its ``participant`` has the rest,
                 its ``retry()`` sends what failed again.
         """
-        subject = f"The model {name!r}"
-        samples = new_samples(subject, media, identifiers, prompts, data_type=data_type, name=name)
-        known = await self.identifiers
-        if any(sample.identifier not in known for sample in samples):
-            # Somebody else may have added prompts since they were read.
-            self._read = None
-        unknown_identifiers(subject, samples, await self.identifiers)
-        found = await self._model(name, samples, data_type)
-        answer, missing = found or await self._new_model(name, samples, data_type)
-        participant = AsyncBenchmarkParticipant(self._transport, self.id, answer)
-        if missing:
-            await participant.upload(missing, data_type)
+        participant, _ = await self._add(name, media, identifiers, prompts, data_type)
         return participant
 
     async def evaluate_model(
@@ -368,8 +357,7 @@ class AsyncRapidataBenchmark:
         submitted, and one of the same name with the same media that was submitted is not submitted
         again. For new media under the names of old files, give the model another name.
         """
-        participant = await self.add_model(name, media, identifiers, prompts, data_type)
-        samples = new_samples(name, media, identifiers, prompts, data_type=data_type)
+        participant, samples = await self._add(name, media, identifiers, prompts, data_type)
         found = await self._model(name, samples, data_type, complete=True)
         if found is not None and found[0].id != participant.id:
             # Another runner had to wait too long for us to upload. Ours costs nothing yet.
@@ -488,6 +476,29 @@ class AsyncRapidataBenchmark:
         except (TransportError, ServerError) as error:
             advice = "Call retry(): it leaves alone what the benchmark has."
             await find_out(look, error, request="POST …/prompt", advice=advice)
+
+    async def _add(
+        self,
+        name: str,
+        media: Sequence[str],
+        identifiers: Sequence[str] | None,
+        prompts: Sequence[str] | None,
+        data_type: Literal["media", "text"],
+    ) -> tuple[AsyncBenchmarkParticipant, list[SampleUpload]]:
+        """A model's participant and what the model made; see :meth:`add_model`."""
+        subject = f"The model {name!r}"
+        samples = new_samples(subject, media, identifiers, prompts, data_type=data_type, name=name)
+        known = await self.identifiers
+        if any(sample.identifier not in known for sample in samples):
+            # Somebody else may have added prompts since they were read.
+            self._read = None
+        unknown_identifiers(subject, samples, await self.identifiers)
+        found = await self._model(name, samples, data_type)
+        answer, missing = found or await self._new_model(name, samples, data_type)
+        participant = AsyncBenchmarkParticipant(self._transport, self.id, answer)
+        if missing:
+            await participant.upload(missing, data_type)
+        return participant, samples
 
     async def _model(
         self,

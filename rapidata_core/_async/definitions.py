@@ -7,14 +7,8 @@ from typing import Any, Literal
 
 from rapidata_core._async.api.definitions import AsyncDefinitionApi
 from rapidata_core._async.define import define, revise
-from rapidata_core._async.jobs import (
-    AsyncRapidataJob,
-    estimate,
-    find_jobs,
-    get_job,
-    wait_for_job,
-)
-from rapidata_core._async.spend import price
+from rapidata_core._async.jobs import AsyncRapidataJob, find_jobs, get_job, wait_for_job
+from rapidata_core._async.spend import estimate, price
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.waiting import wait_until
 from rapidata_core.display import show

@@ -13,7 +13,7 @@ from rapidata_core.config import rapidata_config
 from rapidata_core.errors import ServerError, TransportError
 from rapidata_core.policy.submission import Identity, check_names, oldest_of
 from rapidata_core.types import Submission
-from rapidata_core.wire.job import CostAnswer, JobCreated, JobListItem
+from rapidata_core.wire.job import CostAnswer, JobListItem
 
 _log = logging.getLogger("rapidata_core.submit")
 
@@ -49,8 +49,8 @@ async def pay(
         revision_number = (await definitions.get_revision(definition_id)).revision_number
     cost = await price(definitions.cost, definition_id)
     try:
-        created = await create_job(
-            transport, definition_id, audience_id, name, revision_number, preceding_job_id
+        return await create_job(
+            transport, definition_id, audience_id, name, revision_number, cost, preceding_job_id
         )
     except (TransportError, ServerError) as error:
 
@@ -60,13 +60,6 @@ async def pay(
 
         lost = await find_out(look, error, request="POST /job", advice=advice)
         return submission_of(lost, cost, adopted=False)
-    return Submission(
-        job_id=created.job_id,
-        definition_id=definition_id,
-        audience_id=audience_id,
-        adopted=False,
-        estimated_cost=cost.estimated_cost,
-    )
 
 
 async def create_job(
@@ -75,10 +68,11 @@ async def create_job(
     audience_id: str,
     name: str,
     revision_number: int,
+    cost: CostAnswer,
     preceding_job_id: str | None = None,
     *,
     before: float | None = None,
-) -> JobCreated:
+) -> Submission:
     """Make the paid call, and pass on what the platform warns of.
 
     Args:
@@ -87,6 +81,7 @@ async def create_job(
         audience_id: Whom to ask.
         name: The job's name.
         revision_number: Which revision of the definition.
+        cost: What it is expected to cost.
         preceding_job_id: A job that has to be done before this one starts.
         before: See :meth:`AsyncTransport.send`.
     """
@@ -110,7 +105,13 @@ async def create_job(
         _log.warning(
             "job %s is checked for explicit content: this account may not skip it", created.job_id
         )
-    return created
+    return Submission(
+        job_id=created.job_id,
+        definition_id=definition_id,
+        audience_id=audience_id,
+        adopted=False,
+        estimated_cost=cost.estimated_cost,
+    )
 
 
 async def jobs_of(transport: AsyncTransport, identity: Identity) -> list[JobListItem]:

@@ -25,6 +25,7 @@ from rapidata_core.errors import (
     TransportError,
     ValidationError,
     blank,
+    is_number,
     refuse_blank,
 )
 from rapidata_core.policy.signals import (
@@ -536,8 +537,7 @@ def _is_twin(body: dict[str, Any]) -> Callable[[SignalAnswer], bool]:
 
 
 def _interval_problems(hours: float) -> list[str]:
-    is_number = isinstance(hours, (int, float)) and not isinstance(hours, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
-    if is_number and _SHORTEST_INTERVAL <= hours * _SECONDS_PER_HOUR < float("inf"):
+    if is_number(hours) and _SHORTEST_INTERVAL <= hours * _SECONDS_PER_HOUR < float("inf"):
         return []
     return [f"interval_hours: must be a number of at least 1/60 (one minute), not {hours!r}"]
 

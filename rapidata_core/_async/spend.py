@@ -28,9 +28,10 @@ from rapidata_core.policy.spending import (
     total,
 )
 from rapidata_core.policy.submission import cap_digest
-from rapidata_core.types import SpendCap
+from rapidata_core.types import CostEstimate, SpendCap
 from rapidata_core.wire.billing import BillingGroup
 from rapidata_core.wire.job import CostAnswer, JobListItem
+from rapidata_core.wire.model import PAGE_SIZE
 
 _Bill = dict[str, list[BillingGroup]]
 
@@ -38,7 +39,6 @@ _log = logging.getLogger("rapidata_core.spend")
 _NOT_PRICED_YET = 409
 _PRICE_PAUSES = (0.2, 0.4, 0.8, 1.5, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 _NOT_ALLOWED = 403
-_PAGE_SIZE = 100
 _WORKERS = 8
 # The bill may be kept by the day, and in whichever time zone.
 _BILL_MARGIN = timedelta(days=2)
@@ -69,6 +69,11 @@ async def price(ask: Callable[[str], Awaitable[CostAnswer]], identifier: str) ->
                 ) from None
             await async_sleep(pause)
     raise AssertionError("the last round returns or raises")
+
+
+def estimate(answer: CostAnswer) -> CostEstimate:
+    """The platform's estimate as users see it."""
+    return CostEstimate(answer.estimated_cost, answer.datapoint_count, answer.required_responses)
 
 
 async def actual_cost(transport: AsyncTransport, job_id: str) -> float | None:
@@ -129,17 +134,20 @@ async def _listed(
 ) -> list[JobListItem]:
     """The jobs of a cap since a moment; all that are older than ``until`` are among them."""
     api = AsyncJobApi(transport)
-    if until is None:
-        return list((await _jobs_since(api, mark, start)).values())
+    found: dict[str, JobListItem] = {}
 
-    async def look() -> list[JobListItem] | None:
+    async def look() -> bool | None:
+        nonlocal found
         found = await _jobs_since(api, mark, start)
-        return list(found.values()) if until.job_id in found else None
+        return until is None or until.job_id in found or None
 
-    what = f"Job {until.job_id} in the platform's list"
-    shown = await until_settled(look, what=what, seconds=transport.settings.settle)
-    # Without it, what there is has to do.
-    return list((await _jobs_since(api, mark, start)).values()) if shown is None else shown
+    if until is None:
+        await look()
+    else:
+        what = f"Job {until.job_id} in the platform's list"
+        # If it does not show, what the last look found has to do.
+        await until_settled(look, what=what, seconds=transport.settings.settle)
+    return list(found.values())
 
 
 async def _jobs_since(api: AsyncJobApi, mark: str, start: datetime) -> dict[str, JobListItem]:
@@ -151,11 +159,11 @@ async def _jobs_since(api: AsyncJobApi, mark: str, start: datetime) -> dict[str,
     found: dict[str, JobListItem] = {}
     while True:
         filters = [("name[contains]", mark), ("created_at[gte]", start.isoformat())]
-        page = await api.list(filters, sort="created_at", size=_PAGE_SIZE)
+        page = await api.list(filters, sort="created_at", size=PAGE_SIZE)
         check_counted((job.name for job in page), mark)
         new = {job.job_id: job for job in page if job.job_id not in found}
         found |= new
-        if len(page) < _PAGE_SIZE:
+        if len(page) < PAGE_SIZE:
             return found
         if not new:
             raise ServerError(

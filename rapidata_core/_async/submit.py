@@ -17,7 +17,7 @@ from rapidata_core._async.api.jobs import AsyncJobApi
 from rapidata_core._async.define import define
 from rapidata_core._async.pay import create_job, jobs_of, submission_of
 from rapidata_core._async.settling import ROUNDS, until_settled
-from rapidata_core._async.spend import committed, price
+from rapidata_core._async.spend import committed, estimate, price
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.concurrency import async_monotonic, async_sleep
 from rapidata_core.errors import (
@@ -50,7 +50,7 @@ from rapidata_core.policy.submission import (
 )
 from rapidata_core.types import CostEstimate, Submission
 from rapidata_core.wire.definition import DefinitionAnswer
-from rapidata_core.wire.job import CostAnswer, JobCreated, JobListItem
+from rapidata_core.wire.job import CostAnswer, JobListItem
 
 _log = logging.getLogger("rapidata_core.submit")
 _SAME_KEY = "Submit again with the same key: it looks before it pays."
@@ -272,27 +272,20 @@ class _Runner:
     async def _pay(self, claim: Claim, cost: CostAnswer) -> Submission | None:
         """Make the paid call once; None when it was too late for that, or is unsettled."""
         try:
-            created = await self._create(claim)
+            paid = await self._create(claim, cost)
         except (TransportError, ServerError) as error:
             if is_undone(error):
                 raise
             _log.warning("the answer to POST /job was lost; looking what became of it")
             self._unsettled = True
             return None
-        if created is None:
+        if paid is None:
             return None
-        paid = Submission(
-            job_id=created.job_id,
-            definition_id=self._content,
-            audience_id=self._audience_id,
-            adopted=False,
-            estimated_cost=cost.estimated_cost,
-        )
         kept = await self._settled(paid)
         await self._give_back()
         return kept
 
-    async def _create(self, claim: Claim) -> JobCreated | None:
+    async def _create(self, claim: Claim, cost: CostAnswer) -> Submission | None:
         """Send the paid call; None if it never left us while the ticket was good."""
         assert self._revision is not None
         pause = self._hold / 6
@@ -304,6 +297,7 @@ class _Runner:
                     self._audience_id,
                     self._identity.job(self._name),
                     self._revision,
+                    cost,
                     before=self._deadline(claim),
                 )
             except RapidataError as error:
@@ -457,7 +451,7 @@ async def quote(
             made = await define(transport, spec, name, incomplete=False)
             found = made.definition_id, await price(definitions.cost, made.definition_id)
         cost = found[1]
-    return CostEstimate(cost.estimated_cost, cost.datapoint_count, cost.required_responses)
+    return estimate(cost)
 
 
 async def _check_audience(transport: AsyncTransport, audience_id: str) -> None:

@@ -28,12 +28,12 @@ from rapidata_core.policy.signals import (
     run_of_intent,
 )
 from rapidata_core.policy.submission import check_names, key_marker, readable
+from rapidata_core.wire.model import PAGE_SIZE
 from rapidata_core.wire.signal import RunAnswer
 
 _log = logging.getLogger("rapidata_core.signals")
 # Seconds that a run may take to show after the platform accepted the trigger, which it queues.
 SHOWS = 60.0
-_PAGE = 100
 # Seconds from looking to firing. After longer, another runner may have fired in between, and the
 # platform would not skip our run if that one has ended.
 _PROMPT = 3.0
@@ -147,10 +147,10 @@ class _Firing:
         found: list[RunAnswer] = []
         page = 1
         while True:
-            runs = await self._signals.runs(self._id, page=page, size=_PAGE)
+            runs = await self._signals.runs(self._id, page=page, size=PAGE_SIZE)
             newer = newer_runs(runs, newest_run)
             found += newer
-            if len(newer) < _PAGE:
+            if len(newer) < PAGE_SIZE:
                 return found
             page += 1
 

@@ -24,16 +24,16 @@ from rapidata_core.errors import (
 from rapidata_core.jobs.datapoint import Datapoint, Group
 from rapidata_core.policy.uploads import (
     ASSET_FAILED,
-    SETTLE_PAUSES,
+    UPLOAD_PAUSES,
     AssetProblem,
     content_of,
     reason_of,
 )
+from rapidata_core.wire.model import PAGE_SIZE
 
 __all__ = ["AsyncRapidataDataset", "Filled", "fill", "upload_asset", "upload_assets"]
 
 _log = logging.getLogger("rapidata_core.upload")
-_PAGE = 100
 _UNKNOWN = (
     "The answer was lost, and the dataset does not tell whether the datapoint is in it; "
     "trying again looks for it first"
@@ -304,7 +304,7 @@ class AsyncFilling:
         """The content of datapoints that are there without our knowing, by id."""
         known = len(self._record.there)
         total = known
-        for pause in (0.0, *SETTLE_PAUSES):
+        for pause in (0.0, *UPLOAD_PAUSES):
             await async_sleep(pause)
             total = (await self._api.progress(self._dataset_id)).total
             if total >= known + expected:
@@ -313,11 +313,11 @@ class AsyncFilling:
             return {}
         strangers: dict[str, Any] = {}
         page = 1
-        while rows := await self._api.list_datapoints(self._dataset_id, page, _PAGE):
+        while rows := await self._api.list_datapoints(self._dataset_id, page, PAGE_SIZE):
             for row in rows:
                 if row.id not in self._record.there:
                     strangers[row.id] = content_of(row.segments)
-            if len(rows) < _PAGE:
+            if len(rows) < PAGE_SIZE:
                 break
             page += 1
         return strangers

@@ -18,7 +18,6 @@ from rapidata_core.errors import (
     is_undone,
 )
 from rapidata_core.policy.polling import PASSING, Patience, PollingPolicy
-from rapidata_core.policy.submission import SETTLE_PAUSES
 
 
 class _HasId(Protocol):
@@ -30,6 +29,8 @@ Result = TypeVar("Result")
 Made = TypeVar("Made", bound=_HasId)
 
 _log = logging.getLogger("rapidata_core.waiting")
+# After a lost answer, look this many seconds apart whether what was asked for is there.
+SETTLE_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 async def wait_until(

@@ -23,7 +23,6 @@ from rapidata_core.concurrency import AsyncBell, AsyncShared, async_monotonic
 from rapidata_core.errors import AuthenticationError, NotFoundError, RapidataError
 from rapidata_core.policy.audiences import is_hopeless, is_unlisted, recruiting
 from rapidata_core.policy.polling import (
-    PAGE,
     PASSING,
     ErrorBudget,
     Patience,
@@ -38,6 +37,7 @@ from rapidata_core.policy.polling import (
 )
 from rapidata_core.types import JobProgress, Reaction
 from rapidata_core.wire.job import JobListItem
+from rapidata_core.wire.model import PAGE_SIZE
 
 _log = logging.getLogger("rapidata_core.watch")
 # Seconds after a deadline that the answer to the last look is waited for.
@@ -198,7 +198,7 @@ class AsyncWatcher:
         began = async_monotonic()
         ids = [("id[in]", job_id) for job_id in page]
         try:
-            items = await AsyncJobApi(transport).list(ids, size=PAGE)
+            items = await AsyncJobApi(transport).list(ids, size=PAGE_SIZE)
         except PASSING as error:
             self._look_failed(began, error)
             return False

@@ -12,6 +12,7 @@ from rapidata_core._sync.definitions import RapidataJobDefinition
 from rapidata_core._sync.examples import Examples
 from rapidata_core._sync.jobs import RapidataJob, assign, find_jobs
 from rapidata_core._sync.transport import Transport
+from rapidata_core._sync.waiting import SETTLE_PAUSES
 from rapidata_core.concurrency import offload, sleep
 from rapidata_core.errors import RapidataError, ServerError, TransportError, is_undone, refuse_blank
 from rapidata_core.filters import Filter, check_filters, combined, read_filter
@@ -30,7 +31,6 @@ from rapidata_core.policy.audiences import (
     is_unlisted,
     recruiting,
 )
-from rapidata_core.policy.submission import SETTLE_PAUSES
 from rapidata_core.types import Box, RecruitingMetrics, Setting
 from rapidata_core.wire.audience import AudienceAnswer
 

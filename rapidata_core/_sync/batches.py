@@ -15,12 +15,12 @@ from rapidata_core._sync.settling import until_settled
 from rapidata_core._sync.transport import Transport
 from rapidata_core.concurrency import thread_map
 from rapidata_core.errors import AmbiguousSubmissionError, NotFoundError, RapidataError
-from rapidata_core.policy.flows import item_to_adopt
+from rapidata_core.policy.flows import item_to_adopt, oldest_item
 from rapidata_core.policy.submission import Identity
 from rapidata_core.wire.flow import FlowItemAnswer
+from rapidata_core.wire.model import PAGE_SIZE
 
 _log = logging.getLogger("rapidata_core.flow")
-_PAGE = 100
 # A key is looked for among so many pages of the newest batches. Each costs a read per batch.
 _PAGES = 5
 _WORKERS = 8
@@ -78,7 +78,7 @@ class Batches:
         what = f"Flow item {created}, which was just created"
         try:
             found = until_settled(look, what=what, seconds=self._settle)
-            oldest = min(found or (), key=lambda item: (item.created_at, item.id), default=None)
+            oldest = oldest_item(found or ())
             for younger in (item.id for item in found or () if item is not oldest):
                 _log.warning("a race made two batches of a key; stopping %s", younger)
                 self._flows.stop(younger)
@@ -95,7 +95,7 @@ class Batches:
     def _of_key(self, identity: Identity) -> list[FlowItemAnswer]:
         """The batches of a key. Those of a race stand together, so the first page will do."""
         for page in range(1, _PAGES + 1):
-            items = self._flows.items(self._flow_id, page=page, size=_PAGE)
+            items = self._flows.items(self._flow_id, page=page, size=PAGE_SIZE)
             unknown = {item.dataset_id for item in items} - set(self._names)
             thread_map(self._read_name, sorted(unknown), _WORKERS)
             found = [
@@ -103,7 +103,7 @@ class Batches:
                 for item in items
                 if self._names[item.dataset_id].endswith(identity.name_ending)
             ]
-            if found or len(items) < _PAGE:
+            if found or len(items) < PAGE_SIZE:
                 return found
         return []
 

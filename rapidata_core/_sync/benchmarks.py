@@ -341,18 +341,7 @@ class RapidataBenchmark:
             IncompleteUploadError: Some media did not get there. Its ``participant`` has the rest,
                 its ``retry()`` sends what failed again.
         """
-        subject = f"The model {name!r}"
-        samples = new_samples(subject, media, identifiers, prompts, data_type=data_type, name=name)
-        known = self.identifiers
-        if any(sample.identifier not in known for sample in samples):
-            # Somebody else may have added prompts since they were read.
-            self._read = None
-        unknown_identifiers(subject, samples, self.identifiers)
-        found = self._model(name, samples, data_type)
-        answer, missing = found or self._new_model(name, samples, data_type)
-        participant = BenchmarkParticipant(self._transport, self.id, answer)
-        if missing:
-            participant.upload(missing, data_type)
+        participant, _ = self._add(name, media, identifiers, prompts, data_type)
         return participant
 
     def evaluate_model(
@@ -369,8 +358,7 @@ class RapidataBenchmark:
         submitted, and one of the same name with the same media that was submitted is not submitted
         again. For new media under the names of old files, give the model another name.
         """
-        participant = self.add_model(name, media, identifiers, prompts, data_type)
-        samples = new_samples(name, media, identifiers, prompts, data_type=data_type)
+        participant, samples = self._add(name, media, identifiers, prompts, data_type)
         found = self._model(name, samples, data_type, complete=True)
         if found is not None and found[0].id != participant.id:
             # Another runner had to wait too long for us to upload. Ours costs nothing yet.
@@ -489,6 +477,29 @@ class RapidataBenchmark:
         except (TransportError, ServerError) as error:
             advice = "Call retry(): it leaves alone what the benchmark has."
             find_out(look, error, request="POST …/prompt", advice=advice)
+
+    def _add(
+        self,
+        name: str,
+        media: Sequence[str],
+        identifiers: Sequence[str] | None,
+        prompts: Sequence[str] | None,
+        data_type: Literal["media", "text"],
+    ) -> tuple[BenchmarkParticipant, list[SampleUpload]]:
+        """A model's participant and what the model made; see :meth:`add_model`."""
+        subject = f"The model {name!r}"
+        samples = new_samples(subject, media, identifiers, prompts, data_type=data_type, name=name)
+        known = self.identifiers
+        if any(sample.identifier not in known for sample in samples):
+            # Somebody else may have added prompts since they were read.
+            self._read = None
+        unknown_identifiers(subject, samples, self.identifiers)
+        found = self._model(name, samples, data_type)
+        answer, missing = found or self._new_model(name, samples, data_type)
+        participant = BenchmarkParticipant(self._transport, self.id, answer)
+        if missing:
+            participant.upload(missing, data_type)
+        return participant, samples
 
     def _model(
         self,

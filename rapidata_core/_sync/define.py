@@ -24,13 +24,14 @@ from rapidata_core.errors import (
     ServerError,
     TransportError,
     ValidationError,
+    is_number,
     is_undone,
 )
 from rapidata_core.jobs import JobSpec
 from rapidata_core.jobs.datapoint import Datapoint, is_url
 from rapidata_core.local_files import look_at
 from rapidata_core.policy.revisions import flags_of
-from rapidata_core.policy.uploads import ASSET_FAILED, SETTLE_PAUSES
+from rapidata_core.policy.uploads import ASSET_FAILED, UPLOAD_PAUSES
 from rapidata_core.settings import doubts
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ def checked_tolerance(tolerance: float | None) -> float:
     """
     if tolerance is None:
         return rapidata_config.upload.failureTolerance
-    is_number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
-    if not is_number or not 0 <= tolerance <= 1:
+    if not is_number(tolerance) or not 0 <= tolerance <= 1:
         raise ValidationError("failure_tolerance", [f"must be from 0 to 1, not {tolerance!r}"])
     return float(tolerance)
 
@@ -235,7 +235,7 @@ class _Work:
     def _find(self, definitions: DefinitionApi, dataset_id: str) -> str | None:
         """The definition of our dataset, which no other has."""
         named = [("name[eq]", self.name)]
-        for pause in (0.0, *SETTLE_PAUSES):
+        for pause in (0.0, *UPLOAD_PAUSES):
             sleep(pause)
             for found in definitions.list(named, 10, sort="-created_at"):
                 revision = definitions.get_revision(found.definition_id)

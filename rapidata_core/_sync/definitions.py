@@ -8,14 +8,8 @@ from typing import Any, Literal
 
 from rapidata_core._sync.api.definitions import DefinitionApi
 from rapidata_core._sync.define import define, revise
-from rapidata_core._sync.jobs import (
-    RapidataJob,
-    estimate,
-    find_jobs,
-    get_job,
-    wait_for_job,
-)
-from rapidata_core._sync.spend import price
+from rapidata_core._sync.jobs import RapidataJob, find_jobs, get_job, wait_for_job
+from rapidata_core._sync.spend import estimate, price
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.waiting import wait_until
 from rapidata_core.display import show

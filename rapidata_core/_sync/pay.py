@@ -14,7 +14,7 @@ from rapidata_core.config import rapidata_config
 from rapidata_core.errors import ServerError, TransportError
 from rapidata_core.policy.submission import Identity, check_names, oldest_of
 from rapidata_core.types import Submission
-from rapidata_core.wire.job import CostAnswer, JobCreated, JobListItem
+from rapidata_core.wire.job import CostAnswer, JobListItem
 
 _log = logging.getLogger("rapidata_core.submit")
 
@@ -50,8 +50,8 @@ def pay(
         revision_number = (definitions.get_revision(definition_id)).revision_number
     cost = price(definitions.cost, definition_id)
     try:
-        created = create_job(
-            transport, definition_id, audience_id, name, revision_number, preceding_job_id
+        return create_job(
+            transport, definition_id, audience_id, name, revision_number, cost, preceding_job_id
         )
     except (TransportError, ServerError) as error:
 
@@ -61,13 +61,6 @@ def pay(
 
         lost = find_out(look, error, request="POST /job", advice=advice)
         return submission_of(lost, cost, adopted=False)
-    return Submission(
-        job_id=created.job_id,
-        definition_id=definition_id,
-        audience_id=audience_id,
-        adopted=False,
-        estimated_cost=cost.estimated_cost,
-    )
 
 
 def create_job(
@@ -76,10 +69,11 @@ def create_job(
     audience_id: str,
     name: str,
     revision_number: int,
+    cost: CostAnswer,
     preceding_job_id: str | None = None,
     *,
     before: float | None = None,
-) -> JobCreated:
+) -> Submission:
     """Make the paid call, and pass on what the platform warns of.
 
     Args:
@@ -88,6 +82,7 @@ def create_job(
         audience_id: Whom to ask.
         name: The job's name.
         revision_number: Which revision of the definition.
+        cost: What it is expected to cost.
         preceding_job_id: A job that has to be done before this one starts.
         before: See :meth:`Transport.send`.
     """
@@ -111,7 +106,13 @@ def create_job(
         _log.warning(
             "job %s is checked for explicit content: this account may not skip it", created.job_id
         )
-    return created
+    return Submission(
+        job_id=created.job_id,
+        definition_id=definition_id,
+        audience_id=audience_id,
+        adopted=False,
+        estimated_cost=cost.estimated_cost,
+    )
 
 
 def jobs_of(transport: Transport, identity: Identity) -> list[JobListItem]:

@@ -18,7 +18,7 @@ from rapidata_core._sync.api.jobs import JobApi
 from rapidata_core._sync.define import define
 from rapidata_core._sync.pay import create_job, jobs_of, submission_of
 from rapidata_core._sync.settling import ROUNDS, until_settled
-from rapidata_core._sync.spend import committed, price
+from rapidata_core._sync.spend import committed, estimate, price
 from rapidata_core._sync.transport import Transport
 from rapidata_core.concurrency import monotonic, sleep
 from rapidata_core.errors import (
@@ -51,7 +51,7 @@ from rapidata_core.policy.submission import (
 )
 from rapidata_core.types import CostEstimate, Submission
 from rapidata_core.wire.definition import DefinitionAnswer
-from rapidata_core.wire.job import CostAnswer, JobCreated, JobListItem
+from rapidata_core.wire.job import CostAnswer, JobListItem
 
 _log = logging.getLogger("rapidata_core.submit")
 _SAME_KEY = "Submit again with the same key: it looks before it pays."
@@ -273,27 +273,20 @@ class _Runner:
     def _pay(self, claim: Claim, cost: CostAnswer) -> Submission | None:
         """Make the paid call once; None when it was too late for that, or is unsettled."""
         try:
-            created = self._create(claim)
+            paid = self._create(claim, cost)
         except (TransportError, ServerError) as error:
             if is_undone(error):
                 raise
             _log.warning("the answer to POST /job was lost; looking what became of it")
             self._unsettled = True
             return None
-        if created is None:
+        if paid is None:
             return None
-        paid = Submission(
-            job_id=created.job_id,
-            definition_id=self._content,
-            audience_id=self._audience_id,
-            adopted=False,
-            estimated_cost=cost.estimated_cost,
-        )
         kept = self._settled(paid)
         self._give_back()
         return kept
 
-    def _create(self, claim: Claim) -> JobCreated | None:
+    def _create(self, claim: Claim, cost: CostAnswer) -> Submission | None:
         """Send the paid call; None if it never left us while the ticket was good."""
         assert self._revision is not None
         pause = self._hold / 6
@@ -305,6 +298,7 @@ class _Runner:
                     self._audience_id,
                     self._identity.job(self._name),
                     self._revision,
+                    cost,
                     before=self._deadline(claim),
                 )
             except RapidataError as error:
@@ -458,7 +452,7 @@ def quote(
             made = define(transport, spec, name, incomplete=False)
             found = made.definition_id, price(definitions.cost, made.definition_id)
         cost = found[1]
-    return CostEstimate(cost.estimated_cost, cost.datapoint_count, cost.required_responses)
+    return estimate(cost)
 
 
 def _check_audience(transport: Transport, audience_id: str) -> None:

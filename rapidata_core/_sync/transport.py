@@ -10,15 +10,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from json import dumps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
 
 from rapidata_core._sync.auth import Tokens
-from rapidata_core.concurrency import Flights, monotonic, sleep
+from rapidata_core.concurrency import Flights, monotonic, offload, sleep
 from rapidata_core.config import Settings
 from rapidata_core.errors import AuthenticationError, RapidataError, ServerError, TransportError
-from rapidata_core.http import FAILED, NEVER_SENT, Sessions, Response, segment, timeout
+from rapidata_core.http import (
+    DEPARTURE,
+    FAILED,
+    NEVER_SENT,
+    Sessions,
+    Response,
+    TooLate,
+    segment,
+)
 from rapidata_core.policy.answers import UNKNOWN, error_for
 from rapidata_core.policy.retry import (
     Call,
@@ -29,13 +38,12 @@ from rapidata_core.policy.retry import (
 )
 from rapidata_core.policy.tokens import Token, read_answer
 from rapidata_core.policy.uploads import FilePart
-from rapidata_core.wire.model import Page, WireModel
+from rapidata_core.wire.model import PAGE_SIZE, Page, WireModel
 
 Model = TypeVar("Model", bound=WireModel)
 Item = TypeVar("Item", bound=WireModel)
 Result = TypeVar("Result")
 Parameters = Sequence[tuple[str, str]]
-_PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -96,12 +104,10 @@ class Transport:
         items: list[Item] = []
         number = 1
         while True:
-            paging = [("page", str(number)), ("page_size", str(_PAGE_SIZE))]
+            paging = [("page", str(number)), ("page_size", str(PAGE_SIZE))]
             page = self.read(path, answer, about=about, params=[*paging, *params])
             items += page.items
-            if len(page.items) < _PAGE_SIZE or (
-                page.total is not None and len(items) >= page.total
-            ):
+            if len(page.items) < PAGE_SIZE or (page.total is not None and len(items) >= page.total):
                 return items
             number += 1
 
@@ -137,6 +143,7 @@ class Transport:
         json: Mapping[str, Any] | None = None,
         file: FilePart | None = None,
         before: float | None = None,
+        into: Path | None = None,
     ) -> bytes:
         """Send a request until it is answered or patience ends.
 
@@ -149,9 +156,12 @@ class Transport:
             json: Body.
             file: A file to send instead, as the part ``file`` of a form.
             before: The time of our own clock after which it must not leave us any more.
+            into: A file to write the body to piece by piece, for bodies that may be large. A
+                failed attempt can leave some of it there.
 
         Returns:
-            The body of the answer; empty as long as the platform is still making it.
+            The body of the answer; empty as long as the platform is still making it, and if it went
+            into a file.
 
         Raises:
             RapidataError: The subclass says what is wrong.
@@ -167,27 +177,33 @@ class Transport:
         elif file is not None and file.content is not None:
             content, headers["Content-Type"] = file.form(file.content)
 
+        def depart(event: str, _: object) -> None:
+            # Waiting for a token, a place in the pool, a proxy or TLS may have taken long.
+            if before is not None and event.endswith(DEPARTURE) and monotonic() >= before:
+                raise TooLate("too late")
+
+        departure = None if before is None else {"trace": depart}
+
         def once(attempt: int) -> bytes | Trouble:
             refused: str | None = None
             while True:
                 session = self._sessions.current()
                 token = self._tokens.get(session, refused)
-                left = None if before is None else before - monotonic()
-                if left is not None and left <= 0:
-                    return self._unreachable(
-                        TimeoutError("too late"), False, request, attempt, call
-                    )
                 try:
                     with _streamed(file) as files:
-                        answer = session.client.request(
+                        with session.client.stream(
                             method,
                             self.settings.endpoints.api + path,
                             params=list(params) or None,
                             headers={"Authorization": f"Bearer {token}", **headers},
                             content=content,
                             files=files,
-                            timeout=timeout(left),
-                        )
+                            extensions=departure,
+                        ) as answer:
+                            if into is not None and answer.status_code == 200:
+                                _save(answer, into)
+                                return b""
+                            answer.read()
                 except FAILED as error:
                     sent = not isinstance(error, NEVER_SENT)
                     return self._unreachable(error, sent, request, attempt, call)
@@ -292,6 +308,13 @@ def _streamed(file: FilePart | None) -> Generator[dict[str, Any] | None]:
         return
     with open(file.path, "rb") as content:
         yield {"file": (file.name, content, file.content_type)}
+
+
+def _save(answer: Response, path: Path) -> None:
+    """Write a body to a file; that it is as long as announced, the HTTP library makes sure."""
+    with offload(path.open, "wb") as file:
+        for piece in answer.iter_bytes():
+            file.write(piece)
 
 
 def _failure(answer: Response) -> Failure:

@@ -24,7 +24,6 @@ from rapidata_core.concurrency import Bell, Shared, monotonic
 from rapidata_core.errors import AuthenticationError, NotFoundError, RapidataError
 from rapidata_core.policy.audiences import is_hopeless, is_unlisted, recruiting
 from rapidata_core.policy.polling import (
-    PAGE,
     PASSING,
     ErrorBudget,
     Patience,
@@ -39,6 +38,7 @@ from rapidata_core.policy.polling import (
 )
 from rapidata_core.types import JobProgress, Reaction
 from rapidata_core.wire.job import JobListItem
+from rapidata_core.wire.model import PAGE_SIZE
 
 _log = logging.getLogger("rapidata_core.watch")
 # Seconds after a deadline that the answer to the last look is waited for.
@@ -199,7 +199,7 @@ class Watcher:
         began = monotonic()
         ids = [("id[in]", job_id) for job_id in page]
         try:
-            items = JobApi(transport).list(ids, size=PAGE)
+            items = JobApi(transport).list(ids, size=PAGE_SIZE)
         except PASSING as error:
             self._look_failed(began, error)
             return False

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from os.path import basename
 from typing import Any, Literal, Protocol, cast
 
-from rapidata_core.errors import KeyConflictError, ValidationError, blank
+from rapidata_core.errors import KeyConflictError, ValidationError, blank, is_number
 from rapidata_core.jobs.datapoint import is_url
 from rapidata_core.policy.submission import readable
 from rapidata_core.types import Origin, SampleUpload, Tag
@@ -400,7 +400,7 @@ def check_price(price: float, unit: str) -> None:
         ValidationError: With everything that is wrong.
     """
     problems: list[str] = []
-    if not _is_number(price):
+    if not is_number(price):
         problems.append("price: must be a number")
     elif not math.isfinite(price) or price <= 0:
         problems.append("price: must be above 0")
@@ -543,10 +543,6 @@ def _origin(sample: SampleAnswer) -> str | None:
 def is_whole(value: object, least: int) -> bool:
     """Whether something is a whole number that is large enough; True and False are none."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_no_list(value: object) -> bool:

@@ -237,6 +237,11 @@ def check_attempt(attempt: int, key: str | None) -> None:
         raise ValidationError("flow batch", problems)
 
 
+def oldest_item(items: Iterable[FlowItemAnswer]) -> FlowItemAnswer | None:
+    """The batch that stays. Runners that race agree without talking, so ties are broken by id."""
+    return min(items, key=lambda item: (item.created_at, item.id), default=None)
+
+
 def item_to_adopt(
     items: Sequence[FlowItemAnswer], names: Mapping[str, str], identity: Identity
 ) -> FlowItemAnswer | None:
@@ -250,7 +255,7 @@ def item_to_adopt(
     Raises:
         KeyConflictError: It has one, but about something else.
     """
-    oldest = min(items, key=lambda item: (item.created_at, item.id), default=None)
+    oldest = oldest_item(items)
     if oldest is None:
         return None
     found = fingerprint_in(names[oldest.dataset_id]) or "none"

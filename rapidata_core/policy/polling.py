@@ -19,11 +19,10 @@ from rapidata_core.errors import (
 )
 from rapidata_core.policy.audiences import MIN_EXAMPLES
 from rapidata_core.types import JobState, Reaction
+from rapidata_core.wire.model import PAGE_SIZE
 
 # Failures that are looked past for a while.
 PASSING = (RateLimitedError, ServerError, TransportError)
-# Jobs that one request asks about: the largest page that the platform is known to give.
-PAGE = 100
 
 _NEEDS_ATTENTION = {
     JobState.MANUAL_APPROVAL: "waits for the platform's staff to review it; ask Rapidata if it "
@@ -142,15 +141,15 @@ def pages(dues: Iterable[tuple[float, str]], now: float) -> list[list[str]]:
         now: The time.
 
     Returns:
-        Ids of jobs, each once, in pages of :data:`PAGE` at most; nothing if no job is due.
+        Ids of jobs, each once, in pages of :data:`PAGE_SIZE` at most; nothing if no job is due.
     """
     asked: dict[str, None] = {}
     for due, job_id in sorted(dues):
-        if due > now and len(asked) % PAGE == 0:
+        if due > now and len(asked) % PAGE_SIZE == 0:
             break
         asked.setdefault(job_id)
     jobs = list(asked)
-    return [jobs[start : start + PAGE] for start in range(0, len(jobs), PAGE)]
+    return [jobs[start : start + PAGE_SIZE] for start in range(0, len(jobs), PAGE_SIZE)]
 
 
 def is_done(state: str) -> bool:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from rapidata_core.errors import BudgetExceededError, ServerError
+from rapidata_core.policy.submission import age
 from rapidata_core.types import Calendar, SpendCap
 from rapidata_core.wire.billing import BillingGroup
 from rapidata_core.wire.job import JobListItem
@@ -46,13 +47,9 @@ def counted(jobs: Iterable[JobListItem], until: JobListItem | None) -> list[JobL
     """
     if until is None:
         return list(jobs)
-    older = [job for job in jobs if _age(job) < _age(until)]
+    older = [job for job in jobs if age(job) < age(until)]
     # Also where the list does not show it yet.
     return [*older, until]
-
-
-def _age(job: JobListItem) -> tuple[datetime, str]:
-    return job.created_at, job.job_id
 
 
 def total(amounts: Iterable[float]) -> float:

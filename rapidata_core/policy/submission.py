@@ -34,6 +34,7 @@ from rapidata_core.errors import (
     ServerError,
     SubmissionConflictError,
     ValidationError,
+    is_number,
     refuse_blank,
 )
 from rapidata_core.jobs.spec import JobSpec
@@ -47,8 +48,6 @@ _MARKER = re.compile(
 _DRAFT = "draft"
 # 16 hex digits = 64 bits: among a million keys the chance of a collision is below 1e-7.
 _DIGITS = 16
-# After a lost answer, look this many seconds apart whether the job is there.
-SETTLE_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 @dataclass(frozen=True)
@@ -238,10 +237,11 @@ def _order(definition: DefinitionAnswer) -> tuple[datetime, str]:
 
 def oldest_of(jobs: Sequence[JobListItem]) -> JobListItem:
     """The job that stays. Runners that race agree without talking, so ties are broken by id."""
-    return min(jobs, key=_age)
+    return min(jobs, key=age)
 
 
-def _age(job: JobListItem) -> tuple[datetime, str]:
+def age(job: JobListItem) -> tuple[datetime, str]:
+    """What jobs are ordered by, the oldest first."""
     return job.created_at, job.job_id
 
 
@@ -263,7 +263,7 @@ def job_to_adopt(
         return oldest_of(same)
     if not jobs or on_changed == "new":
         return None
-    newest = max(jobs, key=_age)
+    newest = max(jobs, key=age)
     found = fingerprint_in(newest.name) or "none"
     if on_changed == "adopt":
         return oldest_of(_asking(jobs, found) or [newest])
@@ -283,7 +283,7 @@ def duplicates_of(job: JobListItem, jobs: Sequence[JobListItem]) -> list[JobList
     return [
         other
         for other in _asking(jobs, fingerprint_in(job.name) or "none")
-        if _age(other) > _age(job) and other.state != JobState.COMPLETED
+        if age(other) > age(job) and other.state != JobState.COMPLETED
     ]
 
 
@@ -314,13 +314,13 @@ class Terms:
 
     def __post_init__(self) -> None:
         problems: list[str] = []
-        if self.max_cost is not None and not (_is_number(self.max_cost) and self.max_cost >= 0):
+        if self.max_cost is not None and not (is_number(self.max_cost) and self.max_cost >= 0):
             problems.append(f"max_cost: must be a number of at least 0, not {self.max_cost!r}")
         problems += attempt_problems(self.attempt)
         if self.on_changed not in get_args(OnChanged):
             known = ", ".join(map(repr, get_args(OnChanged)))
             problems.append(f"on_changed: must be one of {known}, not {self.on_changed!r}")
-        if not (_is_number(self.failure_tolerance) and 0 <= self.failure_tolerance <= 1):
+        if not (is_number(self.failure_tolerance) and 0 <= self.failure_tolerance <= 1):
             problems.append(
                 f"failure_tolerance: must be from 0 to 1, not {self.failure_tolerance!r}"
             )
@@ -333,10 +333,6 @@ def attempt_problems(attempt: int) -> list[str]:
     if isinstance(attempt, int) and not isinstance(attempt, bool) and attempt >= 1:  # pyright: ignore[reportUnnecessaryIsInstance]
         return []
     return [f"attempt: counts from 1, so it cannot be {attempt!r}"]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def check_budget(estimated_cost: float, max_cost: float | None) -> None:

@@ -21,7 +21,7 @@ ASSET_FAILED = "One or more required assets failed to upload"
 
 # After a lost answer, look this many seconds apart whether the datapoint is there. The platform may
 # still be at work on it, and one that is sent twice is labelled, and paid, twice.
-SETTLE_PAUSES = (0.25, 0.75, 2.0, 4.0)
+UPLOAD_PAUSES = (0.25, 0.75, 2.0, 4.0)
 
 _BOUNDARY = os.urandom(16).hex()
 

@@ -7,6 +7,9 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
+# The largest page of a list that the platform is known to give.
+PAGE_SIZE = 100
+
 
 class WireModel(BaseModel):
     """camelCase on the wire, snake_case here; fields that we do not know are ignored.

@@ -77,7 +77,8 @@ class ScriptedServer:
     def on(self, method, path, *answers):
         """Answer with each of these in turn, and go on with the last one.
 
-        An answer is a JSON document, a ``(status, headers, body)`` triple, or ``"drop"``.
+        An answer is a JSON document, a ``(status, headers, body)`` triple, ``"drop"``, or a
+        function that makes one of these.
         """
         self._answers[method, path] = list(answers)
 
@@ -101,6 +102,8 @@ class ScriptedServer:
         )
         script = self._answers.get((handler.command, path)) or [(404, {}, b"{}")]
         answer = script.pop(0) if len(script) > 1 else script[0]
+        if callable(answer):
+            answer = answer()
         if answer == "drop":
             handler.connection.shutdown(socket.SHUT_RDWR)
             handler.close_connection = True

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from rapidata_core import errors
 from rapidata_core.policy.polling import (
-    PAGE,
     ErrorBudget,
     Patience,
     PollingPolicy,
@@ -18,6 +17,7 @@ from rapidata_core.policy.polling import (
     pause,
     reactions,
 )
+from rapidata_core.wire.model import PAGE_SIZE
 
 CHANCE = random.Random(1)
 DUES = st.lists(st.tuples(st.floats(0, 100), st.integers(0, 400).map(str)), max_size=500)
@@ -31,11 +31,11 @@ def test_all_who_are_due_are_asked_about_once_on_full_pages(dues, now):
     assert len(together) == len(set(together))
     assert due <= set(together)
     # No page more than they need, and no id more than fits.
-    assert len(asked) == -(-len(due) // PAGE)
-    assert all(len(page) == PAGE for page in asked[:-1])
-    assert all(len(page) <= PAGE for page in asked)
+    assert len(asked) == -(-len(due) // PAGE_SIZE)
+    assert all(len(page) == PAGE_SIZE for page in asked[:-1])
+    assert all(len(page) <= PAGE_SIZE for page in asked)
     # Room that is left is used, for those who are due next.
-    if asked and len(asked[-1]) < PAGE:
+    if asked and len(asked[-1]) < PAGE_SIZE:
         assert set(together) == {job_id for _, job_id in dues}
     first = {}
     for when, job_id in sorted(dues):
@@ -71,7 +71,7 @@ def test_nobody_starves(intervals, seed):
     # Never more often than the most eager would ask alone, page by page, once they are all there.
     fastest = min(policy.fastest for policy in policies)
     rounds = 40 / (fastest * 0.9)
-    assert requests <= -(-len(waiting) // PAGE) * rounds + len(waiting)
+    assert requests <= -(-len(waiting) // PAGE_SIZE) * rounds + len(waiting)
 
 
 def test_pauses_grow_while_nobody_is_at_work():

@@ -156,7 +156,7 @@ async def test_a_job_that_there_is_not(client):
 
 
 async def test_jobs_of_a_cap_are_found_by_their_names(client, rapidata_sandbox, monkeypatch):
-    monkeypatch.setattr("rapidata_core._async.spend._PAGE_SIZE", 2)
+    monkeypatch.setattr("rapidata_core._async.spend.PAGE_SIZE", 2)
     assert await committed(client._transport, CAP) == 0
     jobs = [await start(client, SPEC) for _ in range(5)]
     await start(client, SPEC, SpendCap("other/", 1.0, timedelta(hours=1)))
@@ -229,7 +229,7 @@ async def test_a_job_counts_as_soon_as_what_is_older_shows(scripted):
 async def test_a_list_that_cannot_be_believed(scripted, monkeypatch):
     serve_job(scripted)
     async with AsyncRapidataClient("me", "s", scripted.url) as client:
-        monkeypatch.setattr("rapidata_core._async.spend._PAGE_SIZE", 1)
+        monkeypatch.setattr("rapidata_core._async.spend.PAGE_SIZE", 1)
         with pytest.raises(errors.ServerError, match="by the time of their creation"):
             await committed(client._transport, CAP)
         scripted.on("GET", "/jobs", {"items": [{**ITEM, "name": "A stranger's"}]})

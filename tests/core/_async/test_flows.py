@@ -386,7 +386,7 @@ async def test_of_batches_that_race_the_oldest_stays(client, rapidata_sandbox):
 
 
 async def test_a_batch_is_found_among_many(client, monkeypatch):
-    monkeypatch.setattr("rapidata_core._async.batches._PAGE", 2)
+    monkeypatch.setattr("rapidata_core._async.batches.PAGE_SIZE", 2)
     flow = await classification(client)
     first = await flow.create_new_flow_batch(["a"], data_type="text", key="k")
     for name in "bcde":

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from rapidata_core import AsyncRapidataClient, CompareJob, errors
-from rapidata_core.concurrency import async_map, async_sleep
-from rapidata_core.policy.retry import RetryPolicy
+from rapidata_core import AsyncRapidataClient, CompareJob, errors, http
+from rapidata_core.concurrency import async_map, async_monotonic, async_sleep
+from rapidata_core.policy.retry import Call, RetryPolicy
 
 AUDIENCE = {"id": "global", "name": "Everybody"}
 TEXTS = CompareJob(name="n", instruction="Which?", data_type="text", datapoints=[["a", "b"]])
@@ -199,6 +199,31 @@ async def test_unknown_fields_and_nulls_are_no_matter(scripted):
     scripted.on("GET", "/audience/global", {**AUDIENCE, "status": None, "newField": {"a": [1]}})
     async with client_of(scripted) as client:
         assert (await client.audience.get_audience_by_id("global")).name == "Everybody"
+
+
+async def test_a_request_leaves_in_time_or_not_at_all(scripted, monkeypatch):
+    # The only connection is taken, so the second request waits for it until after its time.
+    monkeypatch.setattr(http, "_LIMITS", http.httpx.Limits(max_connections=1))
+    scripted.on("GET", "/slow", lambda: time.sleep(0.6) or {})
+    scripted.on("POST", "/paid", {})
+    async with client_of(scripted) as client:
+        transport = client._transport
+
+        async def send(path):
+            if path == "/slow":
+                await transport.send("GET", path, about="it", call=Call.REPEATABLE)
+                return
+            await async_sleep(0.2)
+            before = async_monotonic() + 0.2
+            with pytest.raises(errors.TransportError, match="nothing was sent") as caught:
+                await transport.send("POST", path, about="it", call=Call.COSTS, before=before)
+            assert errors.is_undone(caught.value)
+
+        await async_map(send, ["/slow", "/paid"], workers=2)
+        assert scripted.requests("/paid") == []
+        # The connection is none the worse for it.
+        await transport.send("POST", "/paid", about="it", call=Call.COSTS)
+    assert len(scripted.requests("/paid")) == 1
 
 
 async def test_ids_cannot_leave_their_place_in_the_path(scripted):

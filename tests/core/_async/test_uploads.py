@@ -343,7 +343,7 @@ DATAPOINT = {"method": "POST", "path": ".*/datapoint"}
     ],
 )
 async def test_a_lost_answer_makes_no_second_datapoint(client, rapidata_sandbox, monkeypatch, lost):
-    monkeypatch.setattr("rapidata_core._async.upload.SETTLE_PAUSES", (0.0,))
+    monkeypatch.setattr("rapidata_core._async.upload.UPLOAD_PAUSES", (0.0,))
     rapidata_sandbox.faults([{**DATAPOINT, **fault} for fault in lost])
     definition = await client.job.create_job_definition(job(TEXTS, data_type="text"))
     found = await there(rapidata_sandbox, client, await definition.dataset_id)

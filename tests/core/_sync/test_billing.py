@@ -157,7 +157,7 @@ def test_a_job_that_there_is_not(client):
 
 
 def test_jobs_of_a_cap_are_found_by_their_names(client, rapidata_sandbox, monkeypatch):
-    monkeypatch.setattr("rapidata_core._sync.spend._PAGE_SIZE", 2)
+    monkeypatch.setattr("rapidata_core._sync.spend.PAGE_SIZE", 2)
     assert committed(client._transport, CAP) == 0
     jobs = [start(client, SPEC) for _ in range(5)]
     start(client, SPEC, SpendCap("other/", 1.0, timedelta(hours=1)))
@@ -230,7 +230,7 @@ def test_a_job_counts_as_soon_as_what_is_older_shows(scripted):
 def test_a_list_that_cannot_be_believed(scripted, monkeypatch):
     serve_job(scripted)
     with RapidataClient("me", "s", scripted.url) as client:
-        monkeypatch.setattr("rapidata_core._sync.spend._PAGE_SIZE", 1)
+        monkeypatch.setattr("rapidata_core._sync.spend.PAGE_SIZE", 1)
         with pytest.raises(errors.ServerError, match="by the time of their creation"):
             committed(client._transport, CAP)
         scripted.on("GET", "/jobs", {"items": [{**ITEM, "name": "A stranger's"}]})

@@ -200,7 +200,7 @@ def test_preview_and_deletion(client, rapidata_sandbox, monkeypatch):
 def test_a_lost_answer_makes_no_second_definition(
     client, rapidata_sandbox, monkeypatch, phase
 ):
-    monkeypatch.setattr("rapidata_core._sync.define.SETTLE_PAUSES", (0.0,))
+    monkeypatch.setattr("rapidata_core._sync.define.UPLOAD_PAUSES", (0.0,))
     rapidata_sandbox.faults(
         [{"method": "POST", "path": "/job/definition", "phase": phase, "action": "drop"}]
     )

@@ -387,7 +387,7 @@ def test_of_batches_that_race_the_oldest_stays(client, rapidata_sandbox):
 
 
 def test_a_batch_is_found_among_many(client, monkeypatch):
-    monkeypatch.setattr("rapidata_core._sync.batches._PAGE", 2)
+    monkeypatch.setattr("rapidata_core._sync.batches.PAGE_SIZE", 2)
     flow = classification(client)
     first = flow.create_new_flow_batch(["a"], data_type="text", key="k")
     for name in "bcde":

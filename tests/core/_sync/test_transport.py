@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from rapidata_core import RapidataClient, CompareJob, errors
-from rapidata_core.concurrency import thread_map, sleep
-from rapidata_core.policy.retry import RetryPolicy
+from rapidata_core import RapidataClient, CompareJob, errors, http
+from rapidata_core.concurrency import thread_map, monotonic, sleep
+from rapidata_core.policy.retry import Call, RetryPolicy
 
 AUDIENCE = {"id": "global", "name": "Everybody"}
 TEXTS = CompareJob(name="n", instruction="Which?", data_type="text", datapoints=[["a", "b"]])
@@ -200,6 +200,31 @@ def test_unknown_fields_and_nulls_are_no_matter(scripted):
     scripted.on("GET", "/audience/global", {**AUDIENCE, "status": None, "newField": {"a": [1]}})
     with client_of(scripted) as client:
         assert (client.audience.get_audience_by_id("global")).name == "Everybody"
+
+
+def test_a_request_leaves_in_time_or_not_at_all(scripted, monkeypatch):
+    # The only connection is taken, so the second request waits for it until after its time.
+    monkeypatch.setattr(http, "_LIMITS", http.httpx.Limits(max_connections=1))
+    scripted.on("GET", "/slow", lambda: time.sleep(0.6) or {})
+    scripted.on("POST", "/paid", {})
+    with client_of(scripted) as client:
+        transport = client._transport
+
+        def send(path):
+            if path == "/slow":
+                transport.send("GET", path, about="it", call=Call.REPEATABLE)
+                return
+            sleep(0.2)
+            before = monotonic() + 0.2
+            with pytest.raises(errors.TransportError, match="nothing was sent") as caught:
+                transport.send("POST", path, about="it", call=Call.COSTS, before=before)
+            assert errors.is_undone(caught.value)
+
+        thread_map(send, ["/slow", "/paid"], workers=2)
+        assert scripted.requests("/paid") == []
+        # The connection is none the worse for it.
+        transport.send("POST", "/paid", about="it", call=Call.COSTS)
+    assert len(scripted.requests("/paid")) == 1
 
 
 def test_ids_cannot_leave_their_place_in_the_path(scripted):

@@ -344,7 +344,7 @@ DATAPOINT = {"method": "POST", "path": ".*/datapoint"}
     ],
 )
 def test_a_lost_answer_makes_no_second_datapoint(client, rapidata_sandbox, monkeypatch, lost):
-    monkeypatch.setattr("rapidata_core._sync.upload.SETTLE_PAUSES", (0.0,))
+    monkeypatch.setattr("rapidata_core._sync.upload.UPLOAD_PAUSES", (0.0,))
     rapidata_sandbox.faults([{**DATAPOINT, **fault} for fault in lost])
     definition = client.job.create_job_definition(job(TEXTS, data_type="text"))
     found = there(rapidata_sandbox, client, definition.dataset_id)

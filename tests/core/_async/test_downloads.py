@@ -1,0 +1,210 @@
+"""Results that go into files, and from there into datasets."""
+
+import gzip
+import json
+import os
+
+import pytest
+
+from rapidata_core import AsyncRapidataClient, CompareJob, errors, fingerprint
+from rapidata_core.concurrency import async_map
+from rapidata_core.policy.retry import RetryPolicy
+from rapidata_core.results.layout import read_manifest, verify_dataset
+from rapidata_core.results.quality import QualityGate
+
+LONG = 14 * 24 * 3600
+SPEC = CompareJob(
+    name="Texts",
+    instruction="Which?",
+    data_type="text",
+    datapoints=[[f"left {n}", f"right {n}"] for n in range(20)],
+)
+FILE = json.dumps({"info": {"type": "Compare"}, "results": [{"context": "x" * 300_000}]}).encode()
+DOWNLOAD = "/job/j/download-results"
+JOB = {
+    "jobId": "j",
+    "name": "n",
+    "definitionId": "d",
+    "audienceId": "global",
+    "state": "Completed",
+    "createdAt": "2026-01-01T00:00:00Z",
+}
+
+
+async def start(client):
+    audience = await client.audience.get_audience_by_id("global")
+    return await audience.assign_job(await client.job.create_job_definition(SPEC))
+
+
+async def test_results_as_a_file(client, rapidata_sandbox, tmp_path):
+    job = await start(client)
+    rapidata_sandbox.advance(LONG)
+    path = tmp_path / "new" / "results.json"
+    file = await job.download_results(path)
+    assert (file.job_id, file.is_partial, file.job_type) == (job.id, False, "compare")
+    whole = await job.get_results()
+    assert (whole.job_id, whole.is_partial) == (job.id, False)
+    assert json.loads(path.read_bytes()) == whole
+    assert file.labels(SPEC).equals(whole.labels(SPEC))
+    assert [one.name for one in path.parent.iterdir()] == ["results.json"]
+
+
+async def test_what_there_is_so_far_as_a_file(client, rapidata_sandbox, tmp_path):
+    job = await start(client)
+    rapidata_sandbox.advance(8)
+    path = tmp_path / "results.json"
+    early = await job.download_results(path, preliminary_results=True)
+    assert early.is_partial
+    assert 0 < len(early.responses()) < 200
+    with pytest.raises(errors.WaitTimeoutError):
+        await job.download_results(path, timeout=0)
+    assert len(early.responses()) < 200
+    rapidata_sandbox.advance(LONG)
+    final = await job.download_results(path, preliminary_results=True)
+    assert not final.is_partial
+    assert len(final.responses()) == 200
+
+
+async def test_several_files_in_one_folder_at_once(client, rapidata_sandbox, tmp_path):
+    job = await start(client)
+    rapidata_sandbox.advance(LONG)
+
+    async def fetch(number):
+        return await job.download_results(tmp_path / f"{number}.json")
+
+    files = await async_map(fetch, range(6), workers=6)
+    assert {len(file.responses()) for file in files} == {200}
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+async def test_a_file_is_local(client, rapidata_sandbox):
+    job = await start(client)
+    with pytest.raises(errors.ValidationError, match="must be local, not memory://x/y"):
+        await job.download_results("memory://x/y")
+
+
+# --- on a bad line --------------------------------------------------------------------------------
+
+
+async def job_of(scripted, *answers):
+    scripted.on("GET", "/job/j", JOB)
+    scripted.on("GET", "/job/j/progress", {"completionPercentage": 100.0})
+    scripted.on("GET", DOWNLOAD, *answers)
+    retry = RetryPolicy(attempts=4, first_delay=0.01, longest_delay=0.02)
+    client = AsyncRapidataClient("me", "secret", scripted.url, retry=retry)
+    return client, await client.job.get_job_by_id("j")
+
+
+async def test_a_broken_transfer_is_begun_anew(scripted, tmp_path):
+    broken = (200, {"Content-Length": str(len(FILE))}, FILE[:200_000])
+    longer = (200, {"Content-Length": str(len(FILE) + 9)}, FILE)
+    scripted.on("POST", "/connect/token", {"access_token": "t1"}, {"access_token": "t2"})
+    client, job = await job_of(scripted, broken, (503, {}, b""), longer, (200, {}, FILE))
+    async with client:
+        await job.download_results(tmp_path / "results.json")
+    assert (tmp_path / "results.json").read_bytes() == FILE
+    assert len(scripted.requests(DOWNLOAD)) == 4
+
+
+async def test_a_refused_token_is_renewed(scripted, tmp_path):
+    scripted.on("POST", "/connect/token", {"access_token": "t1"}, {"access_token": "t2"})
+    client, job = await job_of(scripted, (401, {}, b"refused"), (200, {}, FILE))
+    async with client:
+        await job.download_results(tmp_path / "results.json")
+    assert (tmp_path / "results.json").read_bytes() == FILE
+
+
+async def test_a_compressed_transfer(scripted, tmp_path):
+    client, job = await job_of(scripted, (200, {"Content-Encoding": "gzip"}, gzip.compress(FILE)))
+    async with client:
+        await job.download_results(tmp_path / "results.json")
+    assert (tmp_path / "results.json").read_bytes() == FILE
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((200, {"Content-Length": str(len(FILE))}, FILE[:200_000]), errors.TransportError),
+        ((404, {}, b"{}"), errors.NotFoundError),
+        ((500, {}, b"{}"), errors.ServerError),
+        ((200, {}, b"<html>"), errors.ResultsError),
+    ],
+)
+async def test_what_was_there_stays_if_nothing_better_comes(scripted, tmp_path, answer, error):
+    (tmp_path / "results.json").write_bytes(b"older")
+    client, job = await job_of(scripted, answer)
+    async with client:
+        with pytest.raises(error):
+            await job.download_results(tmp_path / "results.json")
+    assert (tmp_path / "results.json").read_bytes() == b"older"
+    assert os.listdir(tmp_path) == ["results.json"]
+
+
+async def test_a_full_disk(scripted, tmp_path):
+    (tmp_path / "results.json").write_bytes(b"older")
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    client, job = await job_of(scripted, (200, {}, FILE))
+    async with client:
+        with pytest.raises(OSError, match="No space left"):
+            await job._jobs.download_results("j", tmp_path.__class__("/dev/full"))
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(errors.ExportError, match="Cannot write to"):
+            await job.download_results(tmp_path / "file" / "results.json")
+    assert len(scripted.requests(DOWNLOAD)) == 1
+
+
+async def test_large_results_are_not_held_in_memory(scripted, tmp_path):
+    import tracemalloc
+
+    large = FILE[:-1] + b" " * 60_000_000 + b"}"
+    client, job = await job_of(scripted, (200, {}, large))
+    async with client:
+        await job.download_results(tmp_path / "small.json")
+        tracemalloc.start()
+        await job.download_results(tmp_path / "results.json")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert (tmp_path / "results.json").stat().st_size == len(large)
+    assert peak < 20_000_000
+
+
+# --- datasets -------------------------------------------------------------------------------------
+
+
+async def test_a_job_as_a_dataset(client, rapidata_sandbox, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    submission = await client.submit(SPEC, "global", key="dataset")
+    job = await client.job.get_job_by_id(submission.job_id)
+    rapidata_sandbox.advance(LONG)
+    gate = QualityGate(min_responses=10)
+    week = {"week": "1"}
+    manifest = await job.save_results(tmp_path / "set", spec=SPEC, partition=week, gate=gate)
+    assert manifest.labels == str(tmp_path / "set" / "labels" / "week=1" / "labels.parquet")
+    assert (manifest.label_count, manifest.response_count) == (20, 200)
+    written = read_manifest(tmp_path / "set", week)
+    assert written["about"] == {
+        "actual_cost": manifest.actual_cost,
+        "definition_id": job.definition_id,
+        "estimated_cost": submission.estimated_cost,
+        "fingerprint": fingerprint(SPEC, "global"),
+        "job_url": job.url,
+        "name": "Texts",
+        "revision_number": 1,
+        "state": "Completed",
+    }
+    assert (written["job_id"], written["audience_id"]) == (job.id, "global")
+    assert written["as_of"] == (await job.get_results()).info["createdAt"]
+    assert written["quality"]["gate"]["passed"]
+    assert verify_dataset(tmp_path / "set") == []
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+async def test_nothing_is_asked_for_a_directory_that_cannot_be_written_to(scripted, tmp_path):
+    (tmp_path / "file").write_text("x")
+    client, job = await job_of(scripted, (200, {}, FILE))
+    async with client:
+        before = len(scripted.seen)
+        with pytest.raises(errors.ValidationError, match="is a file"):
+            await job.save_results(tmp_path / "file")
+    assert len(scripted.seen) == before
