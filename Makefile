@@ -117,7 +117,7 @@ COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version
 
 .PHONY: lock
 lock: $(UV)  ## renew requirements/ after a change of pyproject.toml; UPGRADE=1 for newer versions
-	$(COMPILE) --extra parquet --extra speed --extra sandbox --group dev -o requirements/core.txt
+	$(COMPILE) --extra parquet --extra speed --extra quality --extra sandbox --group dev -o requirements/core.txt
 	$(COMPILE) --extra parquet --extra sandbox --group contract-env -o requirements/contract.txt
 	for engine in $(ENGINES); do \
 		$(COMPILE) --extra $$engine --extra sandbox --group $$engine-env \

@@ -84,10 +84,15 @@ if TYPE_CHECKING:
     from rapidata_core.jobs import SelectWordsJob as SelectWordsJob
     from rapidata_core.jobs import parse_job as parse_job
     from rapidata_core.policy.submission import fingerprint as fingerprint
-    from rapidata_core.results import RapidataResults as RapidataResults
-    from rapidata_core.results.export import Dataset as Dataset
-    from rapidata_core.results.export import check_directory as check_directory
-    from rapidata_core.results.export import write_dataset as write_dataset
+    from rapidata_core.results.export.dataset import Dataset as Dataset
+    from rapidata_core.results.export.dataset import check_directory as check_directory
+    from rapidata_core.results.export.dataset import write_dataset as write_dataset
+    from rapidata_core.results.parse import RapidataResults as RapidataResults
+    from rapidata_core.results.parse import Results as Results
+    from rapidata_core.results.parse import ResultsFile as ResultsFile
+    from rapidata_core.results.privacy import Privacy as Privacy
+    from rapidata_core.results.quality.gate import QualityGate as QualityGate
+    from rapidata_core.results.quality.gate import QualityReport as QualityReport
     from rapidata_core.settings import AllowNeitherBoth as AllowNeitherBoth
     from rapidata_core.settings import AllowNeitherBothSetting as AllowNeitherBothSetting
     from rapidata_core.settings import ClassifyEquirectangular as ClassifyEquirectangular
@@ -240,8 +245,10 @@ _HOMES = {
         "parse_job",
     ],
     "policy.submission": ["fingerprint"],
-    "results": ["RapidataResults"],
-    "results.export": ["Dataset", "check_directory", "write_dataset"],
+    "results.parse": ["RapidataResults", "Results", "ResultsFile"],
+    "results.privacy": ["Privacy"],
+    "results.quality.gate": ["QualityGate", "QualityReport"],
+    "results.export.dataset": ["Dataset", "check_directory", "write_dataset"],
     "settings": [
         "AllowNeitherBoth",
         "AllowNeitherBothSetting",

@@ -419,7 +419,7 @@ class QualityGateError(RapidataError):
     """The labels are not good enough. They, and what they cost, stay as they are.
 
     Attributes:
-        report: What was found, a :class:`rapidata_core.results.quality.QualityReport`.
+        report: What was found, a :class:`rapidata_core.results.quality.gate.QualityReport`.
     """
 
     def __init__(self, message: str, *, report: Any) -> None:

@@ -1,137 +1,146 @@
-"""The two tables that everything else is a view on: labels and responses."""
+"""The two tables that everything else is a view on: labels and responses, for pandas and Arrow."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from rapidata_core.results.parse import (
-    Entry,
-    RapidataResults,
-    assets,
-    details,
-    entries,
-    number,
-    numbers,
+from rapidata_core.results.columns import Batch, Name, Values, View, batches
+from rapidata_core.results.schema import (
+    BOOL,
+    DOUBLE,
+    INT,
+    STRING,
+    Column,
+    arrow_schema,
 )
 
 if TYPE_CHECKING:
     import pandas
+    import pyarrow
 
-Row = dict[str, Any]
-
-# Column name -> what it holds. The types are Arrow's.
-LABELS: dict[str, str] = {
-    "datapoint": "int64",  # position in the job definition, from 0
-    "items": "list<string>",  # names of the assets, or the texts
-    "context": "string",
-    # The answer with the most votes; null on a tie, without votes, and for answers that are not
-    # chosen among options: points, lines, words, free texts.
-    "label": "string",
-    "weighted_label": "string",  # the answer with the highest sum of user scores
-    "responses": "int64",  # human answers
-    "agreement": "double",  # share of the answers that gave the most frequent one, 0..1
-    "votes": "list<struct<option: string, count: int64, user_score: double>>",
-}
-RESPONSES: dict[str, str] = {
-    "datapoint": "int64",
-    "answer": "string",  # the option or the text; points, lines and words as JSON
-    "user_score": "double",  # the labeler's global trust score, 0..1
-    "country": "string",
-    "language": "string",
-    "age": "string",
-    "gender": "string",
-    "occupation": "string",
-}
-# Fields of a single answer that name an option or are a text.
-_PLAIN_ANSWERS = ("votedFor", "selectedCategory", "answer")
-# Fields of a single answer that do not say what was answered.
-_ABOUT_ANSWERS = {"_t", "userDetails", "rapidId", "id"}
+_NUMPY = {DOUBLE: float, BOOL: bool}
 
 
-def label_rows(results: RapidataResults) -> Iterator[Row]:
-    """Rows of the table :data:`LABELS`."""
-    for datapoint, entry in enumerate(entries(results)):
-        counts = numbers(entry, "aggregatedResults")
-        scores = numbers(entry, "summedUserScores")
-        total = sum(counts.values())
-        yield {
-            "datapoint": datapoint,
-            "items": _items(entry, counts),
-            "context": _text(entry.get("context")),
-            "label": _highest(counts),
-            "weighted_label": _highest(scores),
-            "responses": int(total) if counts else len(details(entry)),
-            "agreement": max(counts.values()) / total if total > 0 else None,
-            "votes": [
-                {"option": option, "count": int(count), "user_score": float(scores.get(option, 0))}
-                for option, count in counts.items()
-            ],
-        }
-
-
-def response_rows(results: RapidataResults) -> Iterator[Row]:
-    """Rows of the table :data:`RESPONSES`."""
-    for datapoint, entry in enumerate(entries(results)):
-        for response in details(entry):
-            user = _dictionary(response.get("userDetails"))
-            demographics = _dictionary(user.get("demographics"))
-            yield {
-                "datapoint": datapoint,
-                "answer": _answer(response),
-                "user_score": _user_score(user),
-                "country": _text(user.get("country")),
-                "language": _text(user.get("language")),
-                "age": _text(demographics.get("age")),
-                "gender": _text(demographics.get("gender")),
-                "occupation": _text(demographics.get("occupation")),
-            }
-
-
-def frame(rows: Iterator[Row], columns: Mapping[str, str]) -> pandas.DataFrame:
-    """Rows as a DataFrame that has its columns even when it has no rows."""
+def labels_frame(view: View) -> pandas.DataFrame:
+    """See :meth:`Results.labels`."""
     import pandas
 
-    return pandas.DataFrame(list(rows), columns=list(columns))
+    [batch] = batches(view, ("labels",), float("inf"))
+    known = {**batch.points, **batch.labels}
+    return pandas.DataFrame(
+        {
+            column.name: _pandas_array(known.get(column.name, []), column)
+            for column in view.columns("labels")
+        }
+    )
 
 
-def _highest(values: Mapping[str, float]) -> str | None:
-    """The option with the highest value; nobody wins a tie."""
-    best = max(values.values(), default=0)
-    winners = [option for option, value in values.items() if value == best]
-    return winners[0] if best > 0 and len(winners) == 1 else None
+def responses_frame(view: View) -> pandas.DataFrame:
+    """See :meth:`Results.responses`."""
+    import pandas
+
+    [batch] = batches(view, ("responses",), float("inf"))
+    rows = _Rows(batch.counts)
+    found: dict[str, Any] = {}
+    for column in view.columns("responses"):
+        if column.name in batch.points:
+            points = _pandas_array(batch.points[column.name], column)
+            found[column.name] = points.take(rows.datapoint)
+        else:
+            # Popped: what is an array now is not needed as a list any more.
+            found[column.name] = _pandas_array(rows.values(batch.answers, column.name), column)
+    return pandas.DataFrame(found, copy=False)
 
 
-def _items(entry: Entry, counts: Mapping[str, float]) -> Sequence[str]:
-    if entry.get("identifier") is not None:
-        return [str(entry["identifier"])]
-    return assets(entry) or list(counts)
+def arrow_table(view: View, table: Name) -> pyarrow.Table:
+    """A table as Arrow."""
+    import pyarrow
+
+    schema, found = record_batches(view, table)
+    return pyarrow.Table.from_batches(list(found), schema)
 
 
-def _answer(response: Entry) -> str | None:
-    """What was answered, as text."""
-    for field in _PLAIN_ANSWERS:
-        if response.get(field) is not None:
-            return _text(response[field])
-    nested = _dictionary(response.get("result"))
-    if nested:
-        return _answer(nested)
-    said = [value for field, value in response.items() if field not in _ABOUT_ANSWERS]
-    return _text(said[0]) if said else None
+def record_batches(view: View, table: Name) -> tuple[pyarrow.Schema, Iterator[pyarrow.RecordBatch]]:
+    """A table as Arrow, some thousand rows at a time."""
+    schema = arrow_schema(view.columns(table))
+    make = _labels_batch if table == "labels" else _responses_batch
+    return schema, (make(batch, schema) for batch in batches(view, (table,)))
 
 
-def _user_score(user: Entry) -> float | None:
-    """Newer files have a score per dimension, older ones a single number."""
-    scores = user.get("userScores")
-    by_dimension = cast("Entry", scores) if isinstance(scores, dict) else None
-    return number(user.get("userScore") if by_dimension is None else by_dimension.get("global"))
+def both_batches(
+    view: View,
+) -> tuple[
+    tuple[pyarrow.Schema, pyarrow.Schema],
+    Iterator[tuple[pyarrow.RecordBatch, pyarrow.RecordBatch]],
+]:
+    """Labels and responses as Arrow, some thousand rows at a time: the file is read once."""
+    labels = arrow_schema(view.columns("labels"))
+    responses = arrow_schema(view.columns("responses"))
+    pairs = (
+        (_labels_batch(batch, labels), _responses_batch(batch, responses))
+        for batch in batches(view, ("labels", "responses"))
+    )
+    return (labels, responses), pairs
 
 
-def _text(value: object) -> str | None:
-    """Text as it is, everything else as JSON."""
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+class _Rows:
+    """Where the answers of some datapoints stand in the table of responses."""
+
+    def __init__(self, counts: Sequence[int]) -> None:
+        import numpy
+
+        number = numpy.array(counts, int)
+        self.count = int(number.sum())
+        # Which of the datapoints each answer belongs to.
+        self.datapoint = numpy.repeat(numpy.arange(len(number)), number)
+        begins = numpy.cumsum(number) - number
+        self.response = numpy.arange(self.count) - begins[self.datapoint]
+
+    def values(self, answers: Values, name: str) -> Any:
+        """A column of the answers, taken out of them; nulls where it has no value."""
+        if name == "response":
+            return self.response
+        return answers.pop(name, None) or [None] * self.count
 
 
-def _dictionary(value: object) -> Entry:
-    return cast("Entry", value) if isinstance(value, dict) else {}
+def _labels_batch(batch: Batch, schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+    known = {**batch.points, **batch.labels}
+    arrays = {name: _arrow_array(known.get(name, []), name, schema) for name in schema.names}
+    return _record_batch(arrays, schema)
+
+
+def _responses_batch(batch: Batch, schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+    rows = _Rows(batch.counts)
+    arrays = {
+        name: _arrow_array(batch.points[name], name, schema).take(rows.datapoint)
+        if name in batch.points
+        else _arrow_array(rows.values(batch.answers, name), name, schema)
+        for name in schema.names
+    }
+    return _record_batch(arrays, schema)
+
+
+def _record_batch(arrays: Mapping[str, Any], schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+    import pyarrow
+
+    return pyarrow.RecordBatch.from_pydict(arrays, schema)
+
+
+def _arrow_array(values: list[Any], name: str, schema: pyarrow.Schema) -> Any:
+    import pyarrow
+
+    return cast("Any", pyarrow.array)(values, cast("Any", schema).field(name).type)
+
+
+def _pandas_array(values: list[Any], column: Column) -> Any:
+    import numpy
+    import pandas
+
+    if column.type == STRING:
+        return pandas.array(values, dtype="string")
+    if column.type == INT:
+        return pandas.array(values, dtype="Int64") if column.nullable else numpy.array(values, int)
+    if column.type in _NUMPY:
+        return numpy.array(values, _NUMPY[column.type])
+    return numpy.fromiter(values, object, len(values))
