@@ -1,0 +1,1 @@
+"""How good labels are: metrics, gates, and one answer out of many."""
