@@ -178,7 +178,8 @@ class _Labels:
             known.update(describe_submission(submission, job.url))
             _announce(context, partition, job, known)
             job.wait(on_progress=_log_steps(context, job))
-            manifest = job.save_results(self._folder(context.asset_key, partition, job.id))
+            folder = self._folder(context.asset_key, partition, job.id)
+            manifest = job.save_results(folder, spec=spec)
             return dg.MaterializeResult(
                 metadata=describe_labels(
                     manifest, adopted=submission.adopted, partitioned=partition is not None

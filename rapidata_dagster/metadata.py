@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from rapidata_core.results.tables import LABELS
+from rapidata_core.results.schema import labels_schema
 from rapidata_core.types import Manifest, Submission
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 _PREVIEW_ROWS = 10
-_SCHEMA = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in LABELS.items()])
+_COLUMNS = {
+    column.name: dg.TableColumn(
+        column.name,
+        column.type,
+        description=column.meaning,
+        constraints=dg.TableColumnConstraints(nullable=column.nullable),
+    )
+    for column in labels_schema()
+}
 
 
 def describe_submission(submission: Submission, job_url: str) -> dict[str, Any]:
@@ -33,7 +41,7 @@ def describe_labels(manifest: Manifest, *, adopted: bool, partitioned: bool) -> 
     """Metadata of written labels: Dagster's own keys, the manifest, and a glance at the winners."""
     return {
         "dagster/uri": manifest.labels,
-        "dagster/column_schema": _SCHEMA,
+        "dagster/column_schema": dg.TableSchema([*_COLUMNS.values()]),
         f"dagster/{'partition_row_count' if partitioned else 'row_count'}": manifest.label_count,
         **{f"rapidata/{name}": value for name, value in manifest.as_dict().items()},
         "rapidata/job_url": dg.MetadataValue.url(manifest.job_url),
@@ -82,5 +90,5 @@ def _preview(path: str) -> dg.TableMetadataValue:
         rows: list[dict[str, Any]] = [] if first is None else first.to_pylist()
     return dg.MetadataValue.table(
         [dg.TableRecord(row) for row in rows],
-        dg.TableSchema([dg.TableColumn(name, LABELS[name]) for name in columns]),
+        dg.TableSchema([_COLUMNS[name] for name in columns]),
     )

@@ -111,7 +111,8 @@ async def run_job(
         )
         await _show_link(found)
         await _follow(found, timeout, poll_interval)
-        manifest = await found.save_results(f"{os.fspath(directory).rstrip('/')}/{found.id}")
+        folder = f"{os.fspath(directory).rstrip('/')}/{found.id}"
+        manifest = await found.save_results(folder, spec=spec)
     return {**manifest.as_dict(), "adopted": submission.adopted}
 
 

@@ -193,7 +193,10 @@ class RapidataJobOperator(BaseOperator):
         )
 
     def _save(self, job: RapidataJob, *, adopted: bool) -> dict[str, Any]:
-        manifest = job.save_results(f"{str(self.results_path).rstrip('/')}/{job.id}")
+        from rapidata_core import parse_job
+
+        folder = f"{str(self.results_path).rstrip('/')}/{job.id}"
+        manifest = job.save_results(folder, spec=parse_job(self.job))
         self.log.info("Saved %s answers: %s", manifest.response_count, manifest.responses)
         return {**manifest.as_dict(), "adopted": adopted}
 

@@ -6,13 +6,15 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Literal
+from pathlib import Path
+from tempfile import gettempdir
+from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
 from rapidata_core._async.api.audiences import AsyncAudienceApi
 from rapidata_core._async.api.jobs import AsyncJobApi
 from rapidata_core._async.pay import pay
-from rapidata_core._async.spend import actual_cost, price
+from rapidata_core._async.spend import actual_cost, estimate, price
 from rapidata_core._async.transport import AsyncTransport, Parameters
 from rapidata_core._async.waiting import find_out, steady, wait_until
 from rapidata_core._async.watch import wait
@@ -29,9 +31,11 @@ from rapidata_core.errors import (
 )
 from rapidata_core.policy.audiences import recruiting
 from rapidata_core.policy.polling import is_done, reactions
-from rapidata_core.policy.submission import Identity, readable, renamed
-from rapidata_core.results import RapidataResults, parse_results
-from rapidata_core.results.export import write_dataset
+from rapidata_core.policy.submission import Identity, fingerprint, readable, renamed
+from rapidata_core.results import RapidataResults, ResultsFile, parse_results
+from rapidata_core.results.export.dataset import check_directory, write_dataset
+from rapidata_core.results.export.storage import folder_of, is_url, publish, staging
+from rapidata_core.results.privacy import Privacy
 from rapidata_core.types import (
     CostEstimate,
     JobProgress,
@@ -40,7 +44,10 @@ from rapidata_core.types import (
     Reaction,
     RecruitingMetrics,
 )
-from rapidata_core.wire.job import CostAnswer
+
+if TYPE_CHECKING:
+    from rapidata_core.jobs.spec import JobSpec
+    from rapidata_core.results.quality.gate import QualityGate
 
 _log = logging.getLogger("rapidata_core.jobs")
 # A preliminary file takes seconds; this is how long it is asked for.
@@ -197,25 +204,105 @@ class AsyncRapidataJob:
                 raise
             return await self._partial_results()
         content = await self._jobs.download_results(self.id)
-        return await async_offload(parse_results, content, about=f"job {self.id!r}")
+        return await self._parsed(content, is_partial=False)
 
-    async def save_results(self, directory: str | os.PathLike[str]) -> Manifest:
-        """Wait until the job is done, then write its answers as parquet.
+    async def download_results(
+        self,
+        path: str | os.PathLike[str],
+        preliminary_results: bool = False,
+        timeout: float | None = None,
+    ) -> ResultsFile:
+        """Wait until the job is done, then fetch its answers into a file, however large.
 
         Args:
-            directory: A folder for this job alone, made if need be: a local path, or a URL such
-                as ``s3://bucket/labels/job``. Files of an earlier call are replaced.
+            path: A local path; its folder is made if need be. What is there is replaced when all
+                has arrived, and stays if something goes wrong.
+            preliminary_results: See :meth:`get_results`.
+            timeout: Seconds to wait at most; None waits for ever.
+
+        Returns:
+            The answers, to be read from the file datapoint by datapoint.
+
+        Raises:
+            ExportError: The file cannot be written.
+            ResultsError: What arrived is no results file.
+            RapidataError: See :meth:`get_results`.
         """
-        files = await async_offload(write_dataset, await self.get_results(), directory)
-        cost = await price(self._jobs.cost, self.id)
+        if is_url(path):
+            problem = f"must be local, not {os.fspath(path)}; save_results writes to object stores"
+            raise ValidationError("path", [problem])
+        is_partial = preliminary_results and not is_done(await self.get_status())
+        if not is_partial:
+            await self._wait_for_fresh(timeout)
+        folder, name = folder_of(path)
+        with staging(folder) as stage:
+            await self._fetch(stage / name, is_partial=is_partial)
+            await async_offload(publish, stage, folder, [name])
+        return await self._read(Path(folder, name), is_partial=is_partial)
+
+    async def save_results(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        spec: JobSpec | None = None,
+        partition: Mapping[str, str] | None = None,
+        gate: QualityGate | None = None,
+        privacy: Privacy = Privacy(),  # noqa: B008 - frozen
+    ) -> Manifest:
+        """Wait until the job is done, then write its answers as a dataset of parquet files.
+
+        Memory does not grow with the results. The arguments are those of
+        :func:`rapidata_core.write_dataset`, which says more about them.
+
+        Args:
+            directory: A folder for this job alone, or for a dataset of which it is a part; made if
+                need be. A local path, or a URL such as ``s3://bucket/labels/job``. Files of an
+                earlier call are replaced.
+            spec: What was asked: gives every datapoint its identity, by which tables are joined.
+            partition: Which part of the dataset the job is, for example ``{"week": "2026-11-16"}``.
+            gate: What is asked of the labels; its report goes into the dataset's manifest.
+            privacy: What to keep about the people who answered.
+
+        Raises:
+            ValidationError: Nothing can be written there, or another argument is wrong.
+            ResultsError: The results are damaged, or about something else than the spec.
+            ExportError: Something cannot be written.
+            RapidataError: See :meth:`get_results`.
+        """
+        check_directory(directory)
+        await self._wait_for_fresh(None)
+        with staging(gettempdir()) as stage:
+            results = await self._fetch(stage / "results.json", is_partial=False)
+            cost = (await price(self._jobs.cost, self.id)).estimated_cost
+            actual = await self._actual_cost_if_told()
+            job = await self._jobs.get(self.id)
+            files = await async_offload(
+                write_dataset,
+                results,
+                directory,
+                spec=spec,
+                privacy=privacy,
+                partition=partition,
+                about={
+                    "actual_cost": actual,
+                    "definition_id": self.definition_id,
+                    "estimated_cost": cost,
+                    "fingerprint": None if spec is None else fingerprint(spec, self.audience_id),
+                    "job_url": self.url,
+                    "name": self.name,
+                    "revision_number": job.revision_number,
+                    "state": job.state,
+                },
+                gate=gate,
+            )
         return Manifest(
             job_id=self.id,
             job_url=self.url,
             name=self.name,
             definition_id=self.definition_id,
             audience_id=self.audience_id,
-            estimated_cost=cost.estimated_cost,
-            actual_cost=await self._actual_cost_if_told(),
+            estimated_cost=cost,
+            actual_cost=actual,
             labels=files.labels,
             label_count=files.label_count,
             responses=files.responses,
@@ -292,9 +379,29 @@ class AsyncRapidataJob:
 
     async def _partial_results(self) -> RapidataResults:
         """What there is so far."""
-        content = await self._preliminary()
+        return await self._parsed(await self._preliminary(), is_partial=True)
+
+    async def _fetch(self, path: Path, *, is_partial: bool) -> ResultsFile:
+        """Write the results file to a path, and begin to read it, which shows that it is one."""
+        if is_partial:
+            await async_offload(path.write_bytes, await self._preliminary())
+        else:
+            await self._jobs.download_results(self.id, path)
+        return await self._read(path, is_partial=is_partial)
+
+    async def _read(self, path: Path, *, is_partial: bool) -> ResultsFile:
+        return await async_offload(
+            ResultsFile,
+            path,
+            job_id=self.id,
+            audience_id=self.audience_id,
+            is_partial=is_partial,
+        )
+
+    async def _parsed(self, content: bytes, *, is_partial: bool) -> RapidataResults:
         results = await async_offload(parse_results, content, about=f"job {self.id!r}")
-        results.is_partial = True
+        results.job_id, results.audience_id = self.id, self.audience_id
+        results.is_partial = is_partial
         return results
 
     async def _preliminary(self) -> bytes:
@@ -460,8 +567,3 @@ async def assign(
         audience_id=audience_id,
         created_at=datetime.now(UTC),
     )
-
-
-def estimate(answer: CostAnswer) -> CostEstimate:
-    """The platform's estimate as users see it."""
-    return CostEstimate(answer.estimated_cost, answer.datapoint_count, answer.required_responses)

@@ -58,6 +58,7 @@ class JobAnswer(WireModel):
     audience_id: str
     state: str
     created_at: datetime
+    revision_number: int | None = None
     pipeline_id: str | None = None
     completed_at: datetime | None = None
     failure_message: str | None = None

@@ -122,19 +122,15 @@ def test_job_that_does_not_go_on(
 def test_retry_of_a_step_that_failed_after_it_paid(
     sandbox: Sandbox, materialize: Materialize, question: Question, tmp_path: Path
 ) -> None:
-    directory = tmp_path / "labels"
+    busy = {"phase": "before", "action": "status", "status": 429, "retry_after": 3600}
+    sandbox.faults([{**busy, "path": "/job/.*/download-results"}])
     attempts: list[int] = []
 
     def ask() -> Question:
-        # The first attempt finds a file where its folder should be, when it wants to write.
-        if attempts:
-            directory.unlink()
-        else:
-            directory.write_text("in the way")
         attempts.append(sandbox.ledger()["paid_jobs"])
         return question
 
-    result = materialize(labels_asset(directory, ask))
+    result = materialize(labels_asset(tmp_path, ask))
 
     assert attempts == [0, 1]
     assert metadata_of(result, "labels")["rapidata/adopted"] is True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rapidata_core._async.transport import AsyncTransport, Parameters
 from rapidata_core.http import segment
@@ -97,13 +98,14 @@ class AsyncJobApi:
             f"/job/{segment(job_id)}/cost-estimate", CostAnswer, about=f"the cost of job {job_id!r}"
         )
 
-    async def download_results(self, job_id: str) -> bytes:
-        """``GET /job/{id}/download-results``: the file itself"""
+    async def download_results(self, job_id: str, into: Path | None = None) -> bytes:
+        """``GET /job/{id}/download-results``: the file; :meth:`AsyncTransport.send` has ``into``"""
         return await self._transport.send(
             "GET",
             f"/job/{segment(job_id)}/download-results",
             call=Call.REPEATABLE,
             about=f"the results of job {job_id!r}",
+            into=into,
         )
 
     async def pause(self, job_id: str) -> None:

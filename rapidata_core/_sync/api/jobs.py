@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rapidata_core._sync.transport import Transport, Parameters
 from rapidata_core.http import segment
@@ -98,13 +99,14 @@ class JobApi:
             f"/job/{segment(job_id)}/cost-estimate", CostAnswer, about=f"the cost of job {job_id!r}"
         )
 
-    def download_results(self, job_id: str) -> bytes:
-        """``GET /job/{id}/download-results``: the file itself"""
+    def download_results(self, job_id: str, into: Path | None = None) -> bytes:
+        """``GET /job/{id}/download-results``: the file; :meth:`Transport.send` has ``into``"""
         return self._transport.send(
             "GET",
             f"/job/{segment(job_id)}/download-results",
             call=Call.REPEATABLE,
             about=f"the results of job {job_id!r}",
+            into=into,
         )
 
     def pause(self, job_id: str) -> None:

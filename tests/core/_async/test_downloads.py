@@ -1,16 +1,21 @@
 """Results that go into files, and from there into datasets."""
 
+import errno
 import gzip
 import json
 import os
+import tracemalloc
+from pathlib import Path
 
+import pandas
 import pytest
 
 from rapidata_core import AsyncRapidataClient, CompareJob, errors, fingerprint
+from rapidata_core._async.api.jobs import AsyncJobApi
 from rapidata_core.concurrency import async_map
 from rapidata_core.policy.retry import RetryPolicy
-from rapidata_core.results.layout import read_manifest, verify_dataset
-from rapidata_core.results.quality import QualityGate
+from rapidata_core.results.export.layout import read_manifest, verify_dataset
+from rapidata_core.results.quality.gate import QualityGate
 
 LONG = 14 * 24 * 3600
 SPEC = CompareJob(
@@ -20,6 +25,7 @@ SPEC = CompareJob(
     datapoints=[[f"left {n}", f"right {n}"] for n in range(20)],
 )
 FILE = json.dumps({"info": {"type": "Compare"}, "results": [{"context": "x" * 300_000}]}).encode()
+FULL = Path("/dev/full")
 DOWNLOAD = "/job/j/download-results"
 JOB = {
     "jobId": "j",
@@ -42,8 +48,9 @@ async def test_results_as_a_file(client, rapidata_sandbox, tmp_path):
     path = tmp_path / "new" / "results.json"
     file = await job.download_results(path)
     assert (file.job_id, file.is_partial, file.job_type) == (job.id, False, "compare")
+    assert file.audience_id == "global"
     whole = await job.get_results()
-    assert (whole.job_id, whole.is_partial) == (job.id, False)
+    assert (whole.job_id, whole.audience_id, whole.is_partial) == (job.id, "global", False)
     assert json.loads(path.read_bytes()) == whole
     assert file.labels(SPEC).equals(whole.labels(SPEC))
     assert [one.name for one in path.parent.iterdir()] == ["results.json"]
@@ -54,7 +61,9 @@ async def test_what_there_is_so_far_as_a_file(client, rapidata_sandbox, tmp_path
     rapidata_sandbox.advance(8)
     path = tmp_path / "results.json"
     early = await job.download_results(path, preliminary_results=True)
-    assert early.is_partial
+    assert (early.audience_id, early.is_partial) == ("global", True)
+    whole = await job.get_results(preliminary_results=True)
+    assert (whole.job_id, whole.audience_id, whole.is_partial) == (job.id, "global", True)
     assert 0 < len(early.responses()) < 200
     with pytest.raises(errors.WaitTimeoutError):
         await job.download_results(path, timeout=0)
@@ -140,23 +149,42 @@ async def test_what_was_there_stays_if_nothing_better_comes(scripted, tmp_path, 
     assert os.listdir(tmp_path) == ["results.json"]
 
 
-async def test_a_full_disk(scripted, tmp_path):
+async def test_a_preliminary_file_that_never_comes(scripted, tmp_path, monkeypatch):
+    monkeypatch.setattr("rapidata_core._async.jobs._PRELIMINARY_PAUSES", (0.0, 0.0))
+    client, job = await job_of(scripted, (200, {}, FILE))
+    scripted.on("GET", "/job/j", {**JOB, "state": "Running", "pipelineId": "p"})
+    scripted.on("POST", "/pipeline/p/preliminary-download", {"downloadId": "x"})
+    scripted.on("GET", "/pipeline/preliminary-download/x", (202, {}, b""))
+    async with client:
+        with pytest.raises(errors.WaitTimeoutError, match="no preliminary results"):
+            await job.download_results(tmp_path / "results.json", preliminary_results=True)
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_disk_that_is_full(scripted, tmp_path, monkeypatch):
+    async def full(self, job_id, into):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     (tmp_path / "results.json").write_bytes(b"older")
-    if not os.path.exists("/dev/full"):
-        pytest.skip("needs /dev/full")
+    client, job = await job_of(scripted, (200, {}, FILE))
+    async with client:
+        monkeypatch.setattr(AsyncJobApi, "download_results", full)
+        with pytest.raises(errors.ExportError, match="Free some space there"):
+            await job.download_results(tmp_path / "results.json")
+    assert os.listdir(tmp_path) == ["results.json"]
+    assert (tmp_path / "results.json").read_bytes() == b"older"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs a device that is always full")
+async def test_a_file_that_cannot_be_written_is_no_failed_request(scripted):
     client, job = await job_of(scripted, (200, {}, FILE))
     async with client:
         with pytest.raises(OSError, match="No space left"):
-            await job._jobs.download_results("j", tmp_path.__class__("/dev/full"))
-        (tmp_path / "file").write_bytes(b"")
-        with pytest.raises(errors.ExportError, match="Cannot write to"):
-            await job.download_results(tmp_path / "file" / "results.json")
+            await job._jobs.download_results("j", FULL)
     assert len(scripted.requests(DOWNLOAD)) == 1
 
 
 async def test_large_results_are_not_held_in_memory(scripted, tmp_path):
-    import tracemalloc
-
     large = FILE[:-1] + b" " * 60_000_000 + b"}"
     client, job = await job_of(scripted, (200, {}, large))
     async with client:
@@ -182,6 +210,11 @@ async def test_a_job_as_a_dataset(client, rapidata_sandbox, tmp_path, monkeypatc
     manifest = await job.save_results(tmp_path / "set", spec=SPEC, partition=week, gate=gate)
     assert manifest.labels == str(tmp_path / "set" / "labels" / "week=1" / "labels.parquet")
     assert (manifest.label_count, manifest.response_count) == (20, 200)
+    # Stored labels know the rows of labels that were never stored, and the other way round.
+    stored = pandas.read_parquet(manifest.labels)
+    fresh = (await job.get_results()).labels(SPEC)
+    for name in ("datapoint_id", "audience_id"):
+        assert list(stored[name]) == list(fresh[name])
     written = read_manifest(tmp_path / "set", week)
     assert written["about"] == {
         "actual_cost": manifest.actual_cost,
