@@ -1,4 +1,4 @@
-"""What the client and the sandbox cost: one JSON line per figure.
+"""What the client, the sandbox and tables cost: one JSON line per figure.
 
 ``--only NAME`` (repeatable; a beginning is enough) measures some of them, ``--quick`` once instead
 of five times.
@@ -19,6 +19,8 @@ the process's peak. ``requests`` and ``bytes`` (bodies, both ways) are from the 
 with a thread for each of 200 jobs, whose requests and CPU are multiplied by five. One job in twenty
 is completed meanwhile; ``wakeup_p99_s`` is the delay until whoever waits for it goes on. The others
 make slow progress all the time.
+
+``results_*`` makes tables of results files; ``results.py`` says how.
 """
 
 from __future__ import annotations
@@ -30,7 +32,6 @@ import json
 import os
 import random
 import statistics
-import subprocess
 import tempfile
 import time
 import urllib.request
@@ -41,30 +42,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from figures import PACKAGES, child, compared, of, report
 from load import Connections, cpu_seconds, load
+from results import FIGURES, measure_results
 from waiting import SECONDS
 
 from rapidata_core import RapidataClient
 from rapidata_core._sync.api.jobs import JobApi
 from rapidata_core.sandbox.process import Sandbox
 
-ROOT = Path(__file__).resolve().parent.parent
 RUNS = 5
 SLOW_RUNS = 2
 LATENCY = 30
 PAIRS = 1000
 KINDS = ("urls", "files", "texts")
 
-CHILD = """
-import json, pathlib, time
-{setup}
-cpu, wall = time.process_time(), time.perf_counter()
-{code}
-cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-status = pathlib.Path("/proc/self/status").read_text()
-peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-print(json.dumps(dict(wall=wall, cpu=cpu, cpu_with_import=time.process_time(), rss=peak / 1024)))
-"""
 IMPORT = "from {package} import RapidataClient"
 FIRST_CALL = "RapidataClient().audience.get_audience_by_id('global')"
 READ_PAIRS = "pairs = json.loads(pathlib.Path('{file}').read_text())"
@@ -99,8 +91,6 @@ WAIT = {
     "ours": "waiting.ours(client, job_ids, folder)",
     "peer": "waiting.peer(jobs, folder)",
 }
-PACKAGES = {"ours": (".venv", "rapidata_core"), "peer": (".venv-contract", "rapidata")}
-
 _numbers = itertools.count()
 
 
@@ -121,19 +111,7 @@ class Place:
         environ |= {"RAPIDATA_cacheToDisk": "true"}
         environ |= {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
         environ |= {"PYTHONPATH": str(Path(__file__).parent), "RAPIDATA_DISABLE_OTLP": "1"}
-        python = ROOT / environment / "bin" / "python"
-        program = CHILD.format(setup=setup, code=code)
-        done = subprocess.run(
-            [python, "-W", "ignore", "-c", program],
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        if done.returncode:
-            raise SystemExit(f"{code} failed:\n{done.stderr[-3000:]}")
-        return json.loads(done.stdout.splitlines()[-1])
+        return child(environment, setup, code, environ)
 
 
 # --- the client beside the vendor's SDK -----------------------------------------------------------
@@ -416,33 +394,11 @@ def _job(connections: Connections, definition: str, name: str) -> str:
     return json.loads(connections.send([request])[0])["jobId"]
 
 
-# --- reporting ------------------------------------------------------------------------------------
+# --- what is wanted -------------------------------------------------------------------------------
 
 Wanted = Callable[[str], bool]
 START = ("import_wall", "import_rss", "first_call_cpu")
 DEFINE_FIGURES = ("cpu", "cpu_with_import", "rss", "wall", "wall_vs_bare", "requests", "bytes")
-
-
-def of(
-    measured: dict[str, list[dict[str, float]]],
-    field: str,
-    sides: tuple[str, ...] = tuple(PACKAGES),
-) -> dict[str, list[float]]:
-    """One field of all runs, by side."""
-    return {side: [run[field] for run in measured[side]] for side in sides}
-
-
-def compared(measured: dict[str, list[float]]) -> dict[str, float]:
-    """The medians, ours first, and their ratio."""
-    ours, *peer = (statistics.median(values) for values in measured.values())
-    line = {"ours": ours} | ({"peer": peer[0], "ratio": ours / peer[0]} if peer else {})
-    return {key: round(value, 4) for key, value in line.items()}
-
-
-def report(name: str, unit: str, measured: dict[str, list[float]], **more: Any) -> None:
-    """Print one line."""
-    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in more.items()}
-    print(json.dumps({"name": name, "unit": unit} | compared(measured) | rounded), flush=True)
 
 
 def main() -> None:
@@ -464,6 +420,8 @@ def main() -> None:
         measure_responses()
     if any(wanted(name) for name in WATCH):
         measure_watch()
+    if any(wanted(name) for name in FIGURES):
+        measure_results(options.quick, wanted)
     kinds = [k for k in KINDS if any(wanted(f"define_{k}_{figure}") for figure in DEFINE_FIGURES)]
     if not kinds and not any(wanted(name) for name in START):
         return
