@@ -35,8 +35,8 @@ from rapidata_core.policy.polling import is_done, reactions
 from rapidata_core.policy.submission import Identity, fingerprint, readable, renamed
 from rapidata_core.results import RapidataResults, ResultsFile, parse_results
 from rapidata_core.results.export.dataset import check_directory, write_dataset
-from rapidata_core.results.privacy import Privacy
 from rapidata_core.results.export.storage import folder_of, is_url, publish, staging
+from rapidata_core.results.privacy import Privacy
 from rapidata_core.types import (
     CostEstimate,
     JobProgress,
