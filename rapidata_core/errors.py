@@ -6,13 +6,17 @@ a message, an attribute or a representation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pydantic
+
+# More than this many sentences or names help nobody.
+_MOST = 10
 
 
 class RapidataError(Exception):
@@ -105,16 +109,70 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_whole(value: object, least: float) -> bool:
+    """Whether something is a whole number that is large enough; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def outside(
+    argument: str,
+    value: float,
+    low: float,
+    high: float = inf,
+    *,
+    without: Sequence[float] = (),
+    whole: bool = False,
+) -> list[str]:
+    """What is wrong with a number that has to be in a range; nothing when it is.
+
+    Args:
+        argument: What the number is for.
+        value: The number; whatever else it may be is wrong. So is infinity.
+        low: The least number that is right.
+        high: The greatest.
+        without: Those of the two ends that are wrong themselves.
+        whole: Whether it has to be a whole number.
+    """
+    right = is_whole(value, low) if whole else is_number(value) and value >= low
+    if right and value <= high and value not in {*without, inf}:
+        return []
+    ends = [f"{'above' if low in without else 'at least'} {low}"]
+    if high < inf:
+        ends.append(f"{'below' if high in without else 'at most'} {high}")
+    kind = "a whole number, " if whole else ""
+    return [f"{argument}: must be {kind}{' and '.join(ends)}, not {value!r}"]
+
+
+def first(problems: Sequence[str]) -> list[str]:
+    """The first problems, and how many more there are."""
+    more = len(problems) - _MOST
+    return [*problems[:_MOST], *([f"and {more} more"] if more > 0 else [])]
+
+
+def some(names: Iterable[object]) -> str:
+    """The first of the names, and how many more there are."""
+    return ", ".join(first([repr(name) for name in names]))
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Refuse arguments that have problems, each a sentence that starts with the argument's name.
+
+    Raises:
+        ValidationError: There are problems; it names all of them.
+    """
+    listed = list(problems)
+    if listed:
+        arguments = dict.fromkeys(problem.split(":")[0] for problem in listed)
+        raise ValidationError(", ".join(arguments), listed)
+
+
 def refuse_blank(**texts: object) -> None:
     """Refuse arguments that have to say something and do not.
 
     Raises:
         ValidationError: It names all of them.
     """
-    problems = {argument: blank(argument, text) for argument, text in texts.items()}
-    wrong = [argument for argument, found in problems.items() if found]
-    if wrong:
-        raise ValidationError(", ".join(wrong), [problems[argument][0] for argument in wrong])
+    refuse(problem for argument, text in texts.items() for problem in blank(argument, text))
 
 
 class AuthenticationError(RapidataError):

@@ -275,7 +275,7 @@ class AsyncRapidataJob:
             results = await self._fetch(stage / "results.json", is_partial=False)
             cost = (await price(self._jobs.cost, self.id)).estimated_cost
             actual = await self._actual_cost_if_told()
-            job = await self._jobs.get(self.id)
+            about = await self._about(spec, cost, actual)
             files = await async_offload(
                 write_dataset,
                 results,
@@ -283,16 +283,7 @@ class AsyncRapidataJob:
                 spec=spec,
                 privacy=privacy,
                 partition=partition,
-                about={
-                    "actual_cost": actual,
-                    "definition_id": self.definition_id,
-                    "estimated_cost": cost,
-                    "fingerprint": None if spec is None else fingerprint(spec, self.audience_id),
-                    "job_url": self.url,
-                    "name": self.name,
-                    "revision_number": job.revision_number,
-                    "state": job.state,
-                },
+                about=about,
                 gate=gate,
             )
         return Manifest(
@@ -332,6 +323,22 @@ class AsyncRapidataJob:
     async def delete(self) -> None:
         """Delete the job."""
         await self._jobs.delete(self.id)
+
+    async def _about(
+        self, spec: JobSpec | None, cost: float, actual: float | None
+    ) -> dict[str, object]:
+        """What a dataset's manifest says of the job."""
+        job = await self._jobs.get(self.id)
+        return {
+            "actual_cost": actual,
+            "definition_id": self.definition_id,
+            "estimated_cost": cost,
+            "fingerprint": None if spec is None else fingerprint(spec, self.audience_id),
+            "job_url": self.url,
+            "name": self.name,
+            "revision_number": job.revision_number,
+            "state": job.state,
+        }
 
     async def _actual_cost_if_told(self) -> float | None:
         """What the job has cost; a bill that cannot be read is no reason to lose its answers."""

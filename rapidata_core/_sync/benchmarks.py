@@ -29,6 +29,7 @@ from rapidata_core.errors import (
     TransportError,
     ValidationError,
     blank,
+    is_whole,
 )
 from rapidata_core.jobs.datapoint import asset_input
 from rapidata_core.policy.benchmarks import (
@@ -39,7 +40,6 @@ from rapidata_core.policy.benchmarks import (
     Prompt,
     age,
     is_asked_for,
-    is_whole,
     leaderboard_to_adopt,
     may_be_filled,
     missing_samples,

@@ -276,7 +276,7 @@ class RapidataJob:
             results = self._fetch(stage / "results.json", is_partial=False)
             cost = (price(self._jobs.cost, self.id)).estimated_cost
             actual = self._actual_cost_if_told()
-            job = self._jobs.get(self.id)
+            about = self._about(spec, cost, actual)
             files = offload(
                 write_dataset,
                 results,
@@ -284,16 +284,7 @@ class RapidataJob:
                 spec=spec,
                 privacy=privacy,
                 partition=partition,
-                about={
-                    "actual_cost": actual,
-                    "definition_id": self.definition_id,
-                    "estimated_cost": cost,
-                    "fingerprint": None if spec is None else fingerprint(spec, self.audience_id),
-                    "job_url": self.url,
-                    "name": self.name,
-                    "revision_number": job.revision_number,
-                    "state": job.state,
-                },
+                about=about,
                 gate=gate,
             )
         return Manifest(
@@ -333,6 +324,22 @@ class RapidataJob:
     def delete(self) -> None:
         """Delete the job."""
         self._jobs.delete(self.id)
+
+    def _about(
+        self, spec: JobSpec | None, cost: float, actual: float | None
+    ) -> dict[str, object]:
+        """What a dataset's manifest says of the job."""
+        job = self._jobs.get(self.id)
+        return {
+            "actual_cost": actual,
+            "definition_id": self.definition_id,
+            "estimated_cost": cost,
+            "fingerprint": None if spec is None else fingerprint(spec, self.audience_id),
+            "job_url": self.url,
+            "name": self.name,
+            "revision_number": job.revision_number,
+            "state": job.state,
+        }
 
     def _actual_cost_if_told(self) -> float | None:
         """What the job has cost; a bill that cannot be read is no reason to lose its answers."""

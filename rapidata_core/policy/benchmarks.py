@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from os.path import basename
 from typing import Any, Literal, Protocol, cast
 
-from rapidata_core.errors import KeyConflictError, ValidationError, blank, is_number
+from rapidata_core.errors import KeyConflictError, ValidationError, blank, is_number, is_whole
 from rapidata_core.jobs.datapoint import is_url
 from rapidata_core.policy.submission import readable
 from rapidata_core.types import Origin, SampleUpload, Tag
@@ -538,11 +538,6 @@ def _origin(sample: SampleAnswer) -> str | None:
     asset = sample.asset or {}
     text = asset.get("text")
     return text if isinstance(text, str) else next(iter(_references(asset) or ()), None)
-
-
-def is_whole(value: object, least: int) -> bool:
-    """Whether something is a whole number that is large enough; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _is_no_list(value: object) -> bool:

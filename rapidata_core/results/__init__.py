@@ -1,7 +1,8 @@
 """Answers as tables, how good they are, and what training needs of them.
 
-Everything here is pure, except for the writers in :mod:`rapidata_core.results.export`. Names load
-their modules when they are first used, and these load pandas, Arrow and the like when called.
+Everything here is pure, but :class:`ResultsFile` reads a file, and the writers are in
+:mod:`rapidata_core.results.export`. Names load their modules when they are first used, and these
+load pandas, Arrow and the like when called.
 """
 
 from __future__ import annotations

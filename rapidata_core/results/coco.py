@@ -7,29 +7,25 @@ x, y, width and height, masks run-length encoded column by column.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast
 
-from rapidata_core.errors import ValidationError, blank, is_number
-from rapidata_core.results.quality.answers import Key, keys
+from rapidata_core.errors import blank, outside, refuse, some
+from rapidata_core.results.frames import Key, keys, records, table_problems
+from rapidata_core.results.quality.geometry import locate_clusters
+from rapidata_core.results.quality.painting import painted
 
 if TYPE_CHECKING:
-    import numpy
     import pandas
-
-    Mask = numpy.ndarray[tuple[int, int], numpy.dtype[numpy.bool_]]
+    from numpy.typing import NDArray
 
 Row = dict[str, Any]
 Size = tuple[int, int]
 
 _COLUMNS = ("job_id", "datapoint", "datapoint_id", "items", "response", "answer", "user_score")
 _CATEGORY = 1
-# So many names are listed in an error.
-_NAMED = 10
 
 
 def coco_dataset(
@@ -46,7 +42,8 @@ def coco_dataset(
     Ids are numbers from 1 in the order of the table, so equal tables give equal datasets.
 
     Locate: every tap is an annotation with a keypoint and a box around it. Draw: every answer is an
-    annotation with a mask, of all that its lines cover. Both have the ``response`` and the
+    annotation with a mask, of all that its lines cover: the pixels whose middle they cover, see
+    :func:`rapidata_core.results.quality.painting.painted`. Both have the ``response`` and the
     ``user_score`` of the person. Where nothing is marked there is no annotation.
 
     With ``consensus``, annotations say what people agree on: keypoints and boxes are those of
@@ -108,14 +105,13 @@ class _Image:
     answers: list[Row] = field(default_factory=list[Row])
 
     def entry(self) -> Row:
-        identity = self.first["datapoint_id"]
         return {
             "id": self.number,
             "file_name": _name(self.first),
             "width": self.size[0],
             "height": self.size[1],
             "datapoint": self.first["datapoint"],
-            "datapoint_id": identity if isinstance(identity, str) else None,
+            "datapoint_id": self.first["datapoint_id"],
         }
 
     @property
@@ -129,7 +125,7 @@ class _Image:
             points = [mark for mark in _marks(row) if "x" in mark]
             lines = [mark for mark in _marks(row) if "points" in mark]
             yield from (self.tap(point, radius) | _who(row) for point in points)
-            if lines and (mask := line_mask(lines, self.size)).any():
+            if lines and (mask := painted(lines, *self.size)).any():
                 yield self._covered(mask) | _who(row)
 
     def tap(self, point: Row, radius: float) -> Row:
@@ -152,14 +148,14 @@ class _Image:
 
         covered = numpy.zeros(self.size[::-1], dtype=numpy.int32)
         for row in self.answers:
-            covered += line_mask(_marks(row), self.size)
+            covered += painted(_marks(row), *self.size)
         # Floating point makes 0.56 * 25 a little more than 14.
         mask = covered >= share * len(self.answers) - 1e-9
         if mask.any():
-            painted = sum(1 for row in self.answers if _marks(row))
-            yield self._covered(mask) | {"responses": painted}
+            people = sum(1 for row in self.answers if _marks(row))
+            yield self._covered(mask) | {"responses": people}
 
-    def _covered(self, mask: Mask) -> Row:
+    def _covered(self, mask: NDArray[Any]) -> Row:
         """A mask in COCO's words."""
         import numpy
 
@@ -177,8 +173,6 @@ def _clusters(
     responses: pandas.DataFrame, images: Images, radius: float, share: float
 ) -> Iterator[Row]:
     """The places that this share of the answers points at."""
-    from rapidata_core.results.quality.geometry import locate_clusters
-
     clusters = locate_clusters(responses, radius)
     for key, row in zip(keys(clusters), clusters.to_dict("records"), strict=True):
         if row["share"] >= share - 1e-9:
@@ -186,50 +180,7 @@ def _clusters(
             yield tap | {"responses": row["responses"]}
 
 
-def line_mask(lines: Sequence[Row], size: Size) -> Mask:
-    """The pixels that lines cover.
-
-    A pixel is covered if its middle is. The platform does not say what a line's ``size`` means: it
-    is taken for the width of the pen in percent, of the image's width sideways and of its height up
-    and down, like coordinates.
-
-    Args:
-        lines: Each with ``size``, and ``points`` with x and y in percent of width and height.
-        size: Width and height of the image in pixels.
-
-    Returns:
-        An array of bools, a row per row of the image.
-    """
-    import numpy
-
-    width, height = size
-    mask = numpy.zeros((height, width), dtype=numpy.bool_)
-    # Where the middles of the pixels are, in percent.
-    across = ((numpy.arange(width) + 0.5) / width * 100)[None, :]
-    down = ((numpy.arange(height) + 0.5) / height * 100)[:, None]
-    for line in lines:
-        points = [(point["x"], point["y"]) for point in line["points"]]
-        # No place is further from the middle of its pixel, so the thinnest line leaves a trace.
-        reach = max((line["size"] or 0.0) / 2, math.hypot(50 / width, 50 / height)) + 1e-9
-        # A single point is a line from itself to itself.
-        for start, end in pairwise(points if len(points) > 1 else points * 2):
-            (left, right), (top, bottom) = (
-                (
-                    max(0, math.floor((min(a, b) - reach) / 100 * most)),
-                    max(0, math.ceil((max(a, b) + reach) / 100 * most)),
-                )
-                for a, b, most in zip(start, end, (width, height), strict=True)
-            )
-            x, y = across[:, left:right] - start[0], down[top:bottom] - start[1]
-            dx, dy = end[0] - start[0], end[1] - start[1]
-            # The nearest place of the line to each pixel, as a share of the way along it.
-            nearest = ((x * dx + y * dy) / ((dx * dx + dy * dy) or 1.0)).clip(0.0, 1.0)
-            away = numpy.hypot(x - nearest * dx, y - nearest * dy)
-            mask[top:bottom, left:right] |= away <= reach
-    return mask
-
-
-def _runs(mask: Mask) -> list[int]:
+def _runs(mask: NDArray[Any]) -> list[int]:
     """Lengths of the runs of pixels outside, inside, outside …, column by column."""
     import numpy
 
@@ -247,18 +198,13 @@ def _images(
     consensus: float | None,
 ) -> Images:
     """The datapoints of the table, after everything about them was checked."""
-    problems = [f"responses: have no column {c!r}" for c in _COLUMNS if c not in responses.columns]
-    problems += blank("category", category)
-    if not is_number(radius) or not 0 < radius <= 100:
-        problems.append(f"radius: must be above 0 and up to 100, not {radius!r}")
-    if consensus is not None and (not is_number(consensus) or not 0 < consensus <= 1):
-        problems.append(f"consensus: must be above 0 and up to 1, not {consensus!r}")
-    if problems:
-        raise ValidationError("coco_dataset", problems)
-    rows = cast("list[Row]", responses[list(_COLUMNS)].to_dict("records"))
-    problems = _size_problems(rows, sizes) + _answer_problems(rows)
-    if problems:
-        raise ValidationError("coco_dataset", problems)
+    problems = table_problems("responses", responses, _COLUMNS) + blank("category", category)
+    problems += outside("radius", radius, 0, 100, without=[0])
+    if consensus is not None:
+        problems += outside("consensus", consensus, 0, 1, without=[0])
+    refuse(problems)
+    rows = records(responses, _COLUMNS)
+    refuse(_size_problems(rows, sizes) + _answer_problems(rows))
     images: Images = {}
     for key, row in zip(keys(responses), rows, strict=True):
         width, height = sizes[_name(row)]
@@ -272,10 +218,13 @@ def _size_problems(rows: Sequence[Row], sizes: Mapping[str, Size]) -> list[str]:
     names = dict.fromkeys(_name(row) for row in rows)
     missing = [name for name in names if name not in sizes]
     wrong = [name for name in names if name in sizes and not _is_size(sizes[name])]
-    problems = [f"sizes: {_listed(missing)} without width and height"] if missing else []
-    if wrong:
-        problems.append(f"sizes: {_listed(wrong)} whose width and height are no whole numbers")
-    return problems
+    found = {
+        "without width and height": missing,
+        "whose width and height are no whole numbers": wrong,
+    }
+    return [
+        f"sizes: there are images ({some(names)}) {what}" for what, names in found.items() if names
+    ]
 
 
 def _is_size(size: object) -> bool:
@@ -295,22 +244,13 @@ def _answer_problems(rows: Sequence[Row]) -> list[str]:
 
 
 def _marks(row: Row) -> list[Any]:
-    """A person's taps or lines; nothing where the answer is missing, which is None or NaN."""
-    answer = row["answer"]
-    return list(answer) if hasattr(answer, "__len__") else []
+    """A person's taps or lines; nothing where the answer is missing."""
+    return [] if row["answer"] is None else list(row["answer"])
 
 
 def _name(row: Row) -> str:
     return next(iter(row["items"]), "")
 
 
-def _listed(names: Sequence[str]) -> str:
-    named = ", ".join(repr(name) for name in names[:_NAMED])
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"there are images ({named}{more})"
-
-
 def _who(row: Row) -> Row:
-    score = row["user_score"]
-    known = is_number(score) and math.isfinite(score)
-    return {"response": row["response"], "user_score": score if known else None}
+    return {"response": row["response"], "user_score": row["user_score"]}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rapidata_core.errors import ResultsError
 from rapidata_core.results.entry import (
     Entry,
-    compared,
+    compared_of,
     context_of,
     counts_of,
     details,
@@ -24,14 +24,15 @@ from rapidata_core.results.entry import (
     index_of,
     items_of,
     labeler_of,
-    numbers,
-    objects,
+    numbers_of,
+    objects_of,
     private_metadata,
     responses_of,
     shares_of,
-    texts,
+    texts_of,
     total_votes,
     truth_of,
+    voted,
     votes_of,
 )
 from rapidata_core.results.parse import Results
@@ -203,13 +204,13 @@ class _Reader:
         if not counts and self._type in _CHOICES:
             answers: list[str | None] = responses_of(listed, self._type)["answer"]
             counts = dict(Counter(answer for answer in answers if answer is not None))
-        scores = numbers(entry, "summedUserScores")
-        confidences = numbers(entry, "confidencePerCategory")
-        ranks = numbers(entry, "elo")
+        scores = numbers_of(entry, "summedUserScores")
+        confidences = numbers_of(entry, "confidencePerCategory")
+        ranks = numbers_of(entry, "elo")
         total = sum(counts.values())
         shares = shares_of(counts)
-        leading = ranks if self._type == "ranking" and ranks else counts
-        label, weighted = highest(leading), highest(scores)
+        leading = ranks if self._type == "ranking" and ranks else voted(counts)
+        label, weighted = highest(leading), highest(voted(scores))
         responses = total if counts else total_votes(entry) or len(listed)
         ordered = [*sorted(shares.values(), reverse=True), 0.0]
         too_few = self._is_partial if self._wanted is None else responses < self._wanted
@@ -236,11 +237,11 @@ class _Reader:
             index = {item: place for place, item in enumerate(items)}
             yield "answer_index", [*map(index.get, found["answer"])]
             if self._type == "ranking":
-                yield "compared", [compared(detail, index) for detail in listed]
+                yield "compared", [compared_of(detail, index) for detail in listed]
         if self._privacy.demographics:
-            people = objects(objects(listed, "userDetails"), "demographics")
+            people = objects_of(objects_of(listed, "userDetails"), "demographics")
             for fact in DEMOGRAPHICS:
-                yield fact, texts(fact, people)
+                yield fact, texts_of(people, fact)
         key = self._privacy.labeler_key
         if key is not None:
             yield "labeler", [labeler_of(detail, key) for detail in listed]

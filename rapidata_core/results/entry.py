@@ -31,8 +31,11 @@ _ANSWER_FIELDS = {
     "draw": ("lines",),
     "select_words": ("selectedWords",),
 }
-# Fields of a single answer that do not say what was answered.
-_ABOUT_ANSWERS = {"_t", "userDetails", "rapidId", "id", "compared"}
+# Fields of a single answer that do not say what was answered, but who did, when and where.
+_ABOUT_ANSWERS = {
+    *("_t", "id", "rapidId", "createdAt", "compared", "country", "language", "age", "gender"),
+    *("occupation", "demographicInformation"),
+}
 _TEXT, _NUMBER = frozenset({str, type(None)}), frozenset({int, float, type(None)})
 _OBJECT = frozenset({dict})
 # More people than there are; tables have 64 bits for a number of answers.
@@ -55,7 +58,7 @@ def details(entry: Entry) -> list[Entry]:
     )
 
 
-def numbers(entry: Entry, field: str) -> dict[str, float]:
+def numbers_of(entry: Entry, field: str) -> dict[str, float]:
     """A metric per option or asset; nothing where the file lacks it.
 
     Raises:
@@ -68,7 +71,7 @@ def numbers(entry: Entry, field: str) -> dict[str, float]:
         by_option = cast("Entry", found)
         if None in by_option.values():
             by_option = {name: value for name, value in by_option.items() if value is not None}
-        if _NUMBER.issuperset(map(type, by_option.values())):
+        if all(number(value) is not None for value in by_option.values()):
             return by_option
     raise ResultsError(f"{field} are {brief(cast('object', found))}, not numbers by option.")
 
@@ -86,7 +89,7 @@ def counts_of(entry: Entry) -> dict[str, int]:
     Raises:
         ResultsError: Something in it is no number of people.
     """
-    found = numbers(entry, "aggregatedResults")
+    found = numbers_of(entry, "aggregatedResults")
     if all(0 <= count < _MANY and count == int(count) for count in found.values()):
         return {option: int(count) for option, count in found.items()}
     raise ResultsError(f"aggregatedResults are {brief(found)}, not numbers of answers.")
@@ -104,8 +107,8 @@ def assets(entry: Entry) -> list[str]:
     for field in ("assetUrls", "aggregatedResults", "elo"):
         found: object = entry.get(field)
         if isinstance(found, dict) and len(names := cast("Entry", found)) > len(longest):
-            # Two names are the items, whatever they are called.
-            items = [name for name in names if len(names) == 2 or name not in UNDECIDED]
+            # Texts may be called Both and Neither themselves.
+            items = [name for name in names if name not in UNDECIDED] or list(names)
             longest = max(longest, items, key=len)
     return longest
 
@@ -128,7 +131,7 @@ def items_of(entry: Entry) -> list[str]:
 
 def context_of(entry: Entry) -> str | None:
     """The text that was shown beside it."""
-    return _text("context", entry.get("context"))
+    return _text(entry.get("context"), "context")
 
 
 def private_metadata(entry: Entry) -> str | None:
@@ -139,7 +142,7 @@ def private_metadata(entry: Entry) -> str | None:
 
 def truth_of(entry: Entry) -> str | None:
     """The right answer, where whoever asked knows it."""
-    return _text("truth", _metadata(entry).get("truth"))
+    return _text(_metadata(entry).get("truth"), "truth")
 
 
 def _metadata(entry: Entry) -> Entry:
@@ -184,11 +187,16 @@ def shares_of(values: Mapping[str, float]) -> dict[str, float]:
     return {option: value / total for option, value in values.items()} if total > 0 else {}
 
 
+def voted(values: Mapping[str, float]) -> dict[str, float]:
+    """The options that somebody chose."""
+    return {option: value for option, value in values.items() if value > 0}
+
+
 def highest(values: Mapping[str, float]) -> str | None:
     """The option with the highest value; nobody wins a tie."""
     best = max(values.values(), default=0)
     winners = [option for option, value in values.items() if value == best]
-    return winners[0] if best > 0 and len(winners) == 1 else None
+    return winners[0] if len(winners) == 1 else None
 
 
 def index_of(items: Sequence[str], name: str | None) -> int | None:
@@ -211,9 +219,9 @@ def responses_of(listed: Sequence[Entry], job_type: str) -> dict[str, list[Any]]
     found = _of_today(listed, job_type) or _of_any_age(listed, job_type)
     shape = _SHAPES.get(job_type)
     answers = found["answer"]
-    found["answer"] = _all_text("answer", answers) if shape is None else [*map(shape, answers)]
+    found["answer"] = _all_text(answers, "answer") if shape is None else [*map(shape, answers)]
     for field in ("country", "language"):
-        _all_text(field, found[field])
+        _all_text(found[field], field)
     if not _NUMBER.issuperset(map(type, found["user_score"])):
         wrong = next(score for score in found["user_score"] if type(score) not in _NUMBER)
         raise ResultsError(f"user score is {brief(wrong)}, not a number.")
@@ -244,14 +252,14 @@ def _of_today(listed: Sequence[Entry], job_type: str) -> dict[str, list[Any]] | 
 
 
 def _of_any_age(listed: Sequence[Entry], job_type: str) -> dict[str, list[Any]]:
-    users = objects(listed, "userDetails")
+    users = objects_of(listed, "userDetails")
     # Older files have a single number.
     scores = [user.get("userScores") or {"global": user.get("userScore")} for user in users]
     return {
         "answer": [_answer(detail, job_type) for detail in listed],
-        "country": values(users, "country"),
-        "language": values(users, "language"),
-        "user_score": values(scores, "global"),
+        "country": values_of(users, "country"),
+        "language": values_of(users, "language"),
+        "user_score": values_of(scores, "global"),
         "user_scores": [_further(score) or None for score in scores],
     }
 
@@ -278,10 +286,27 @@ def _find_answer(detail: Entry, fields: Sequence[str]) -> Any:
 
 def _unknown_answer(detail: Entry) -> str | None:
     """What was answered to a task that we do not know: a text as it is, all else as JSON."""
-    said = [value for name, value in detail.items() if name not in _ABOUT_ANSWERS]
-    if not said or said[0] is None:
-        return None
-    return said[0] if isinstance(said[0], str) else json.dumps(said[0], ensure_ascii=False)
+    said = [
+        value
+        for name, value in detail.items()
+        if name not in _ABOUT_ANSWERS and not name.lower().startswith(("user", "labeler"))
+    ]
+    if not said or said[0] is None or isinstance(said[0], str):
+        return said[0] if said else None
+    # In whatever depth: nobody who reads an answer is to learn who gave it.
+    return json.dumps(_without_people(said[0]), ensure_ascii=False)
+
+
+def _without_people(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_people(part) for part in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _without_people(part)
+        for name, part in cast("Entry", value).items()
+        if not name.lower().startswith(("user", "labeler"))
+    }
 
 
 def _points(answer: Any) -> list[dict[str, float]] | None:
@@ -294,7 +319,10 @@ def _lines(answer: Any) -> list[dict[str, Any]] | None:
     if answer is None:
         return None
     return [
-        {"size": line.get("size") and _float(line["size"]), "points": _points(line["points"])}
+        {
+            "size": None if line.get("size") is None else _float(line["size"]),
+            "points": _points(line.get("points")) or [],
+        }
         for line in answer
     ]
 
@@ -312,7 +340,7 @@ _SHAPES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def compared(detail: Entry, index: Mapping[str, int]) -> list[int | None] | None:
+def compared_of(detail: Entry, index: Mapping[str, int]) -> list[int | None] | None:
     """The places of the two items of a ranking that were shown."""
     named = detail.get("compared")
     return None if named is None else [index.get(name) for name in named]
@@ -320,12 +348,12 @@ def compared(detail: Entry, index: Mapping[str, int]) -> list[int | None] | None
 
 def labeler_of(detail: Entry, key: str) -> str | None:
     """Who answered, as a pseudonym; None where the platform does not say."""
-    [user] = objects([detail], "userDetails")
+    [user] = objects_of([detail], "userDetails")
     labeler = detail.get("userId") or user.get("userId")
     return None if labeler is None else pseudonym(labeler, key)
 
 
-def values(owners: Sequence[Entry], field: str) -> list[Any]:
+def values_of(owners: Sequence[Entry], field: str) -> list[Any]:
     """A field of several objects; None where it is missing."""
     try:
         # Half the time of get(), of which a large file needs millions.
@@ -334,21 +362,21 @@ def values(owners: Sequence[Entry], field: str) -> list[Any]:
         return [owner.get(field) for owner in owners]
 
 
-def objects(owners: Sequence[Entry], field: str) -> list[Entry]:
+def objects_of(owners: Sequence[Entry], field: str) -> list[Entry]:
     """A field of several objects that is an object itself; empty where it is missing."""
-    found = values(owners, field)
+    found = values_of(owners, field)
     return found if _OBJECT.issuperset(map(type, found)) else [value or {} for value in found]
 
 
-def texts(field: str, people: Sequence[Entry]) -> list[str | None]:
+def texts_of(owners: Sequence[Entry], field: str) -> list[str | None]:
     """A field of several objects that is a text; None where it is missing."""
-    return _all_text(field, values(people, field))
+    return _all_text(values_of(owners, field), field)
 
 
-def _all_text(field: str, found: list[Any]) -> list[str | None]:
+def _all_text(found: list[Any], field: str) -> list[str | None]:
     if not _TEXT.issuperset(map(type, found)):
         for value in found:
-            _text(field, value)
+            _text(value, field)
     return found
 
 
@@ -366,7 +394,7 @@ def _float(value: Any) -> float:
     return float(value)
 
 
-def _text(field: str, value: object) -> str | None:
+def _text(value: object, field: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise ResultsError(f"{field} is {brief(value)}, not a text.")

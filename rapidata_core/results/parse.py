@@ -212,13 +212,16 @@ class ResultsFile(Results):
 
     def entries(self, *, answers: bool = True) -> Iterator[Entry]:
         """A dictionary per datapoint, in the order of the datapoints."""
+        found = False
         with self._open() as stream:
             for key in stream.fields():
                 if key == "results":
+                    found = True
                     yield from _listed(stream, without=None if answers else DETAILS)
                 else:
                     stream.value()
             stream.end()
+        _check(found, self._about)
 
     @property
     def _about(self) -> str:
@@ -233,7 +236,7 @@ class ResultsFile(Results):
                 if key == "info":
                     return _information(stream.value())
                 if key == "results":
-                    for _ in _listed(stream):
+                    for _ in _listed(stream, without=DETAILS):
                         pass
                 else:
                     stream.value()
@@ -271,7 +274,14 @@ def parse_results(content: bytes, about: str) -> RapidataResults:
         # The large list item by item, which the faster reader can do.
         found[key] = list(stream.items()) if stream.next_is("[") else stream.value()
     stream.end()
+    _check("results" in found, about)
     return RapidataResults(found)
+
+
+def _check(has_results: bool, about: str) -> None:
+    # Another document of the platform, an error for example, is no job without answers.
+    if not has_results:
+        raise ResultsError(f"The results of {about} have no field 'results': fetch them again.")
 
 
 def _listed(stream: JsonStream, without: str | None = None) -> Iterator[Entry]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-from rapidata_core.errors import ValidationError, is_number
+from rapidata_core.errors import is_number, outside, refuse, some
+from rapidata_core.results.frames import records, table_problems
 
 if TYPE_CHECKING:
     import pandas
@@ -26,8 +27,6 @@ Ties = Literal["drop", "error"]
 _COLUMNS = ("datapoint", "datapoint_id", "items", "votes", "responses")
 # Elo's convention: whoever is 400 points ahead is preferred ten times out of eleven.
 _ELO_SCALE = 400 / math.log(10)
-# So many datapoints are named in an error.
-_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -158,11 +157,15 @@ class _Rules:
 
     prompts: str
     contents: str
-    style: str
-    ties: str
+    style: Style
+    ties: Ties
     min_margin: float
     min_responses: int
     weighted: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*_COLUMNS, self.winner, self.prompts, self.contents)
 
     @property
     def winner(self) -> str:
@@ -172,18 +175,13 @@ class _Rules:
     def share(self) -> str:
         return "user_score_ratio" if self.weighted else "ratio"
 
-    def problems(self, columns: Sequence[str]) -> list[str]:
-        needed = dict.fromkeys((*_COLUMNS, self.winner, self.prompts, self.contents))
-        problems = [f"labels: have no column {name!r}" for name in needed if name not in columns]
-        if self.style not in {"standard", "conversational"}:
-            problems.append(f"style: must be standard or conversational, not {self.style!r}")
-        if self.ties not in {"drop", "error"}:
-            problems.append(f"ties: must be drop or error, not {self.ties!r}")
-        if not is_number(self.min_margin) or not 0 <= self.min_margin <= 1:
-            problems.append(f"min_margin: must be between 0 and 1, not {self.min_margin!r}")
-        if not is_number(self.min_responses) or self.min_responses < 1:
-            problems.append(f"min_responses: must be 1 or more, not {self.min_responses!r}")
-        return problems
+    def problems(self) -> Iterator[str]:
+        if self.style not in get_args(Style):
+            yield f"style: must be {' or '.join(get_args(Style))}, not {self.style!r}"
+        if self.ties not in get_args(Ties):
+            yield f"ties: must be {' or '.join(get_args(Ties))}, not {self.ties!r}"
+        yield from outside("min_margin", self.min_margin, 0, 1)
+        yield from outside("min_responses", self.min_responses, 1, whole=True)
 
 
 @dataclass(frozen=True)
@@ -264,7 +262,7 @@ class _Asked:
     def _compared(self, rules: _Rules) -> _Pair:
         winner = self.facts[rules.winner]
         # Missing after equal votes, and where most people said Both or Neither.
-        if not is_number(winner) or math.isnan(winner):
+        if winner is None:
             return _Pair(0, 1, reason="tie")
         chosen = int(winner)
         shares = [vote.get(rules.share) or 0.0 for vote in self.votes]
@@ -281,43 +279,25 @@ class _Asked:
         return _Pair(chosen, rejected, margin=math.tanh(abs(one - other) / _ELO_SCALE / 2))
 
     def _origin(self) -> Row:
-        identity = self.facts["datapoint_id"]
-        return {
-            "datapoint": self.facts["datapoint"],
-            "datapoint_id": identity if isinstance(identity, str) else None,
-        }
+        return {name: self.facts[name] for name in ("datapoint", "datapoint_id")}
 
 
 def _datapoints(labels: pandas.DataFrame, rules: _Rules) -> list[_Asked]:
     """The rows of the table, after everything about them was checked."""
-    problems = rules.problems(list(labels.columns))
-    if problems:
-        raise ValidationError("preferences", problems)
-    needed = list(dict.fromkeys((*_COLUMNS, rules.winner, rules.prompts, rules.contents)))
-    asked = [_read(cast("Row", row), rules) for row in labels[needed].to_dict("records")]
-    problems = _problems(asked, rules)
-    if problems:
-        raise ValidationError("preferences", problems)
+    refuse([*table_problems("labels", labels, rules.columns), *rules.problems()])
+    asked = [_read(row, rules) for row in records(labels, rules.columns)]
+    refuse(_problems(asked, rules))
     return asked
 
 
 def _read(row: Row, rules: _Rules) -> _Asked:
-    votes = _votes(list(row["items"]), list(row["votes"]))
-    contents: Any = row[rules.contents]
-    # A text is no list of its letters; a missing cell is None or NaN.
-    is_list = hasattr(contents, "__len__") and not isinstance(contents, str)
+    by_name: dict[str, Row] = {vote["option"]: vote for vote in row["votes"]}
+    votes = [by_name.get(name, {}) for name in row["items"]]
+    contents = row[rules.contents]
+    # A text is no list of its letters.
+    is_list = isinstance(contents, Iterable) and not isinstance(contents, str)
     scores = [_score(vote) for vote in votes]
-    return _Asked(row, list(contents) if is_list else [], votes, scores)
-
-
-def _votes(items: list[str], votes: list[Row]) -> list[Row]:
-    """What there is about each item. Two items of one name have two entries, in their order."""
-    left = list(votes)
-    found: list[Row] = []
-    for name in items:
-        place = next((place for place, vote in enumerate(left) if vote["option"] == name), None)
-        found.append({} if place is None else left.pop(place))
-    return found
+    return _Asked(row, list(cast("Iterable[Any]", contents)) if is_list else [], votes, scores)
 
 
 def _score(vote: Row) -> float | None:
@@ -344,9 +324,7 @@ def _problems(asked: list[_Asked], rules: _Rules) -> list[str]:
 
 
 def _named(asked: list[_Asked]) -> str:
-    named = ", ".join(str(one.facts["datapoint"]) for one in asked[:_NAMED])
-    more = f" and {len(asked) - _NAMED} more" if len(asked) > _NAMED else ""
-    return f"there are datapoints ({named}{more})"
+    return f"there are datapoints ({some(one.facts['datapoint'] for one in asked)})"
 
 
 def _said(role: str, content: Any, rules: _Rules) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from typing import cast
 
 from rapidata_core.errors import ValidationError
 
@@ -34,8 +35,9 @@ class Privacy:
     labeler_key: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.labeler_key is not None and len(self.labeler_key) < _SHORTEST_KEY:
-            problem = f"must have {_SHORTEST_KEY} characters or more; a random text is best"
+        key = cast("object", self.labeler_key)
+        if key is not None and not (isinstance(key, str) and len(key) >= _SHORTEST_KEY):
+            problem = f"must be a text of {_SHORTEST_KEY} characters or more; a random one is best"
             raise ValidationError("labeler_key", [problem])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from rapidata_core.errors import ValidationError
+from rapidata_core.errors import ValidationError, first, some
 from rapidata_core.jobs.spec import JobSpec
 from rapidata_core.results.identity import OWN_FIELDS, datapoint_ids
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 Columns = str | Sequence[str]
 On = Columns | Mapping[str, Columns]
 _Values = dict[str, list[Any]]
-
-# More than this many sentences about one argument help nobody.
-_MAX_LISTED = 10
 
 
 def row_ids(frame: pandas.DataFrame, on: On, question: JobSpec) -> list[str]:
@@ -73,10 +70,7 @@ def _values(frame: pandas.DataFrame, on: On, question: JobSpec) -> _Values:
     for field, named in columns.items():
         problems += _cell_problems(values[field], named, lists=_takes_lists(field, question))
     if problems:
-        more = len(problems) - _MAX_LISTED
-        raise ValidationError(
-            "frame", problems[:_MAX_LISTED] + ([f"and {more} more"] if more > 0 else [])
-        )
+        raise ValidationError("frame", first(problems))
     return values
 
 
@@ -119,7 +113,7 @@ def _column_problems(columns: Mapping[str, Columns], frame: pandas.DataFrame) ->
             if names.count(name) > 1:
                 yield f"{field}: names the column {name!r} twice"
             if name not in there:
-                yield f"there is no column {name!r}; there are {', '.join(map(repr, there[:20]))}"
+                yield f"there is no column {name!r}; there are {some(there)}"
             elif there.count(name) > 1:
                 yield f"the frame has the column {name!r} {there.count(name)} times; rename one"
 

@@ -86,7 +86,12 @@ _LABELS = (
     Column("margin", DOUBLE, True, "Share of the most frequent answer minus the next one's, 0..1"),
     Column("entropy", DOUBLE, True, "Shannon entropy of the shares, in bits; 0 if all agree"),
     Column("confidence", DOUBLE, True, "The platform's in its likeliest option, 0..1"),
-    Column("is_tie", BOOL, False, "Whether several answers have the most votes"),
+    Column(
+        "is_tie",
+        BOOL,
+        False,
+        "Whether several answers have the most votes; in a ranking, the highest score",
+    ),
     Column(
         "is_incomplete",
         BOOL,

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from rapidata_core.errors import ValidationError, is_number, refuse_blank
+from rapidata_core.errors import ValidationError, outside, refuse, refuse_blank
 from rapidata_core.jobs.spec import JobSpec
-from rapidata_core.results.quality.answers import check_table
+from rapidata_core.results.frames import check_table
 from rapidata_core.results.quality.metrics import datapoint_agreement
 from rapidata_core.results.rows import On, row_ids
+from rapidata_core.results.schema import BOOL, DOUBLE, INT, STRING, labels_schema
 
 if TYPE_CHECKING:
     import numpy
@@ -107,7 +108,7 @@ def attach(
     ids = row_ids(frame, on, question)
     new = frame.assign(datapoint_id=pandas.array(ids, dtype="string"))
     if not tables:
-        return new.assign(**dict.fromkeys(columns))
+        return new.assign(**{name: _nulls(name, len(frame)) for name in columns})
     told = () if audience_id is None else ("audience_id",)
     needed = list(dict.fromkeys(("datapoint_id", "responses", *told, *columns)))
     every = pandas.concat([table[needed] for table in tables], ignore_index=True)
@@ -131,13 +132,18 @@ def top_up(
         responses: The responses, where answers are no votes for an option.
 
     Raises:
-        ValidationError: A table is not what it should be, or the gate sets none of these limits.
+        ValidationError: A table is not what it should be, the gate sets none of these limits, or
+            ``min_agreement`` where the agreement of people cannot be known.
     """
     if gate.min_responses is None and gate.min_agreement is None and gate.max_tie_rate is None:
         needed = "set min_responses, min_agreement or max_tie_rate; nothing else tells datapoints"
         raise ValidationError("gate", [needed])
     check_table("labels", labels, ["responses", "is_tie"])
     agreements = datapoint_agreement(labels, responses)
+    if gate.min_agreement is not None and (agreements.isna() & (labels["responses"] > 1)).any():
+        # They would be asked about again and again.
+        needed = "min_agreement: is not known; give the responses, too, and leave out free texts"
+        raise ValidationError("gate", [needed])
     rows = zip(labels["responses"], agreements, labels["is_tie"], strict=True)
     reasons = ["; ".join(_reasons(*row, gate)) for row in rows]
     chosen = [position for position, reason in enumerate(reasons) if reason]
@@ -177,9 +183,7 @@ def select(
         table = numpy.asarray(probabilities, dtype=float)
     except (TypeError, ValueError) as error:
         raise ValidationError("probabilities", [f"must be a table of numbers ({error})"]) from None
-    problems = [*_choice_problems(count, strategy, random_share, seed), *_table_problems(table)]
-    if problems:
-        raise ValidationError("select", problems)
+    refuse([*_choice_problems(count, strategy, random_share, seed), *_table_problems(table)])
     random = numpy.random.default_rng(seed)
     order = random.permutation(len(table))
     ranked = order[numpy.argsort(_certainty(table, strategy)[order], kind="stable")]
@@ -230,6 +234,15 @@ def _of_audience(table: pandas.DataFrame, audience_id: str | None) -> pandas.Dat
     return table if audience_id is None else table[table["audience_id"] == audience_id]
 
 
+def _nulls(name: str, count: int) -> Any:
+    """A column of the labels without any, of the type that it has with some."""
+    import pandas
+
+    kinds = {STRING: "string", INT: "Int64", DOUBLE: "float64", BOOL: "boolean"}
+    types = {column.name: kinds.get(column.type, "object") for column in labels_schema()}
+    return pandas.Series([None] * count, dtype=types.get(name, "object")).array
+
+
 def _nullable(column: Any) -> Any:
     """A column that can have nulls without becoming another kind of values."""
     return column.astype({"int64": "Int64", "bool": "boolean"}.get(str(column.dtype), column.dtype))
@@ -259,14 +272,12 @@ def _certainty(table: numpy.ndarray, strategy: Strategy) -> numpy.ndarray:
 
 
 def _choice_problems(count: int, strategy: str, random_share: float, seed: int) -> Iterator[str]:
-    for name, value in (("count", count), ("seed", seed)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
-            yield f"{name}: must be a whole number of at least 0, not {value!r}"
+    yield from outside("count", count, 0, whole=True)
+    yield from outside("seed", seed, 0, whole=True)
     if strategy not in get_args(Strategy):
         known = ", ".join(map(repr, get_args(Strategy)))
         yield f"strategy: must be one of {known}, not {strategy!r}"
-    if not (is_number(random_share) and 0 <= random_share <= 1):
-        yield f"random_share: must be from 0 to 1, not {random_share!r}"
+    yield from outside("random_share", random_share, 0, 1)
 
 
 def _table_problems(table: numpy.ndarray) -> list[str]:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
-from rapidata_core.errors import ValidationError, is_number
+from rapidata_core.errors import ValidationError, first, outside, refuse
+from rapidata_core.results.frames import rows, table_problems
 
 if TYPE_CHECKING:
     import pandas
-_MAX_LISTED = 10
 
 
 def split(
@@ -41,27 +41,24 @@ def split(
 
     names = [by] if isinstance(by, str) else list(by)
     problems = [] if names else ["by: name a column"]
-    problems += [f"by: there is no column {name!r}" for name in names if name not in frame.columns]
-    if not (is_number(test_share) and 0 <= test_share <= 1):
-        problems.append(f"test_share: must be from 0 to 1, not {test_share!r}")
-    if problems:
-        raise ValidationError("split", problems)
+    problems += table_problems("frame", frame, names) + outside("test_share", test_share, 0, 1)
+    refuse(problems)
     groups: list[str] = []
-    for row, values in enumerate(zip(*(frame[name].tolist() for name in names), strict=True)):
+    for row, values in enumerate(rows(frame, *names)):
         try:
             groups.append(json.dumps([_plain(value) for value in values]))
         except ValueError as error:
             problems.append(f"row {row}: {error}")
     if problems:
-        raise ValidationError("by", problems[:_MAX_LISTED])
-    sides = ["test" if _place(group, seed) < test_share else "train" for group in groups]
+        raise ValidationError("by", first(problems))
+    sides = ["test" if _fraction(group, seed) < test_share else "train" for group in groups]
     return pandas.Series(sides, index=frame.index, dtype="string", name="split")
 
 
-def _place(group: str, seed: int) -> float:
-    """Where a group is between 0 and 1."""
+def _fraction(group: str, seed: int) -> float:
+    """What decides about a group: a number from 0 to below 1."""
     digest = hashlib.blake2b(group.encode(), key=str(seed).encode(), digest_size=8).digest()
-    # 53 bits fit into a float exactly, so that the place is below 1.
+    # 53 bits fit into a float exactly, so that it is below 1.
     return (int.from_bytes(digest) >> 11) / 2**53
 
 

@@ -70,7 +70,8 @@ class JsonStream:
             return
         fast, between = _fast_reader(without), None
         while True:
-            if fast is None or between is None or (item := self._cut(fast, between)) is None:
+            item = self._cut(fast, between) if fast and between else None
+            if item is None:
                 item = self.value()
                 found = _BETWEEN.match(self._text, self._at - 1)
                 between = found and found[0]
@@ -91,6 +92,8 @@ class JsonStream:
                 if self._ended:
                     early = error.pos >= len(self._text) or "Unterminated" in error.msg
                     self._fail("end too early" if early else f"are not JSON: {error.msg}")
+            except ValueError as error:
+                self._fail(f"have a number that is too long: {error}")
             else:
                 # A number may go on behind what has been read so far.
                 if self._ended or self._text[end : end + 1] not in _IN_NUMBERS:
@@ -113,14 +116,14 @@ class JsonStream:
         It is right if what was cut out is a value: no value is the beginning of another one.
         """
         end = self._text.find(between, self._at)
-        if end < 0:
+        if end < 0 and len(self._text) - self._at < _CHUNK:
             self._more()
             end = self._text.find(between, self._at)
         if end < 0:
             return None
         try:
             item = read(self._text[self._at : end + 1])
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         self._at = end + 1
         return item

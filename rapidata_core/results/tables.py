@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from rapidata_core.errors import ResultsError
 from rapidata_core.results.columns import Batch, Name, Values, View, batches
 from rapidata_core.results.schema import (
     BOOL,
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-_NUMPY = {DOUBLE: float, BOOL: bool}
+_NUMPY = {INT: int, DOUBLE: float, BOOL: bool}
 
 
 def labels_frame(view: View) -> pandas.DataFrame:
@@ -130,17 +132,32 @@ def _record_batch(arrays: Mapping[str, Any], schema: pyarrow.Schema) -> pyarrow.
 def _arrow_array(values: list[Any], name: str, schema: pyarrow.Schema) -> Any:
     import pyarrow
 
-    return cast("Any", pyarrow.array)(values, cast("Any", schema).field(name).type)
+    with _naming(name):
+        return cast("Any", pyarrow.array)(values, cast("Any", schema).field(name).type)
 
 
 def _pandas_array(values: list[Any], column: Column) -> Any:
     import numpy
     import pandas
 
-    if column.type == STRING:
-        return pandas.array(values, dtype="string")
-    if column.type == INT:
-        return pandas.array(values, dtype="Int64") if column.nullable else numpy.array(values, int)
-    if column.type in _NUMPY:
-        return numpy.array(values, _NUMPY[column.type])
-    return numpy.fromiter(values, object, len(values))
+    with _naming(column.name):
+        if column.type == STRING:
+            return pandas.array(values, dtype="string")
+        if column.type == INT and column.nullable:
+            return pandas.array(values, dtype="Int64")
+        if column.type in _NUMPY:
+            return numpy.array(values, _NUMPY[column.type])
+        return numpy.fromiter(values, object, len(values))
+
+
+@contextmanager
+def _naming(column: str) -> Generator[None]:
+    """Say which column it is that a value does not fit into: a number too large, half a character.
+
+    Raises:
+        ResultsError: One does not.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ResultsError(f"The column {column} cannot be made: {error}") from None

@@ -10,13 +10,12 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from rapidata_core.results.entry import UNDECIDED, Entry, assets, details, number
+from rapidata_core.results.entry import DETAILS, UNDECIDED, Entry, assets, details, number
 from rapidata_core.results.parse import Results
 
 if TYPE_CHECKING:
     import pandas
 
-_DETAILS = "detailedResults"
 # Per-option metrics of a classification, and their names in the table.
 _OPTION_METRICS = {
     "aggregatedResults": "count",
@@ -56,7 +55,7 @@ def _answers_table(results: Results) -> pandas.DataFrame:
     facts, answers, counts = _Columns(order), _Columns(order), list[int]()
     lacking = 0
     for place, entry in enumerate(results.entries()):
-        lacking += entry.get(_DETAILS) is None
+        lacking += entry.get(DETAILS) is None
         rows = details(entry) or ([{}] if kind == "compare" else [])
         if rows:
             facts.add(facts_of(place, entry))
@@ -187,7 +186,7 @@ class _Branch:
 
 def _without_details(_place: int, entry: Entry) -> Entry:
     """All else as it is: a column per option would be a column per value of the data."""
-    return {key: value for key, value in entry.items() if key != _DETAILS}
+    return {key: value for key, value in entry.items() if key != DETAILS}
 
 
 def _pair_facts(_place: int, entry: Entry) -> Entry:
@@ -276,7 +275,7 @@ def _option_rows(_place: int, entry: Entry) -> Iterator[Entry]:
         for field, column in _OPTION_METRICS.items()
         if isinstance(entry.get(field), dict)
     }
-    skipped = {_DETAILS, *_OPTION_METRICS}
+    skipped = {DETAILS, *_OPTION_METRICS}
     facts = dict(_flat({k: v for k, v in entry.items() if k not in skipped}))
     options = dict.fromkeys(option for values in metrics.values() for option in values)
     for option in options:

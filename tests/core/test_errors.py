@@ -57,3 +57,41 @@ def test_what_is_known_is_shown():
     shown = str(ERRORS[1])
     assert shown == "spec is not valid:\n  - a: b (GET /x, HTTP 500, 3 attempts, trace id t)"
     assert str(errors.RapidataError("plain")) == "plain"
+
+
+@pytest.mark.parametrize(
+    ("value", "arguments", "problem"),
+    [
+        (0, {"low": 0, "high": 1}, None),
+        (1, {"low": 0, "high": 1}, None),
+        (-0.1, {"low": 0, "high": 1}, "at least 0 and at most 1, not -0.1"),
+        (1.1, {"low": 0, "high": 1}, "at least 0 and at most 1, not 1.1"),
+        (True, {"low": 0}, "at least 0, not True"),
+        ("1", {"low": 0}, "at least 0, not '1'"),
+        (float("nan"), {"low": 0}, "at least 0, not nan"),
+        (float("inf"), {"low": 0}, "at least 0, not inf"),
+        (0, {"low": 0, "high": 1, "without": [0]}, "above 0 and at most 1, not 0"),
+        (1, {"low": 0, "high": 1, "without": [0]}, None),
+        (1, {"low": 0, "high": 1, "without": [0, 1]}, "above 0 and below 1, not 1"),
+        (2, {"low": 1, "whole": True}, None),
+        (2.0, {"low": 1, "whole": True}, "a whole number, at least 1, not 2.0"),
+        (0, {"low": 1, "whole": True}, "a whole number, at least 1, not 0"),
+    ],
+)
+def test_what_is_outside_of_a_range(value, arguments, problem):
+    expected = [f"x: must be {problem}"] if problem else []
+    assert errors.outside("x", value, **arguments) == expected
+
+
+def test_lists_say_how_much_they_leave_out():
+    assert errors.some([1, "a"]) == "1, 'a'"
+    assert errors.first(list("abcdefghij")) == list("abcdefghij")
+    assert errors.first(list("abcdefghijkl")) == [*"abcdefghij", "and 2 more"]
+
+
+def test_all_arguments_with_problems_are_named_once():
+    errors.refuse([])
+    with pytest.raises(errors.ValidationError) as caught:
+        errors.refuse(["a: one: b", "c: two", "a: three"])
+    assert caught.value.subject == "a, c"
+    assert caught.value.problems == ["a: one: b", "c: two", "a: three"]

@@ -1,4 +1,4 @@
-"""The only writers: answers as datasets, and rows as files, on disks and in object stores."""
+"""A job's answers as a dataset: both tables, and a manifest of what they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, get_args
 
 from rapidata_core.errors import ValidationError
 from rapidata_core.results.export.formats import FileFormat, copy_without, table_writer
-from rapidata_core.results.export.layout import TABLES, Place, described, partitions, read_manifest
+from rapidata_core.results.export.layout import TABLES, Part, described, partitions, read_manifest
 from rapidata_core.results.export.storage import (
     Location,
     folder_of,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from rapidata_core.jobs.spec import JobSpec
     from rapidata_core.results.quality.gate import QualityGate
 
-# Job types whose answers are no votes for one of some options.
-_FREE_ANSWERS = {"ranking", "locate", "draw", "select_words"}
+# Job types whose agreement only the responses tell.
+_NEED_RESPONSES = {"ranking", "locate", "draw", "select_words"}
 _PSEUDONYM = re.compile(r"[0-9a-f]{16}")
 
 
@@ -121,39 +121,33 @@ def write_dataset(
         ExportError: Something cannot be written.
     """
     check_directory(directory)
-    place = Place(directory, dict(partition or {}))
-    place.check()
+    part = Part(directory, dict(partition or {}))
+    part.check()
     if file_format not in get_args(FileFormat):
         problem = f"must be one of {', '.join(get_args(FileFormat))}, not {file_format!r}"
         raise ValidationError("file_format", [problem])
     facts = json.loads(_json(about or {}, "about"))
     view = View(results, spec, privacy)
-    tables = {table: place.table(table, file_format) for table in TABLES}
-    before = place.format_before()
-    stale = [place.table(table, before) for table in TABLES] if before else []
+    tables = {table: part.table(table, file_format) for table in TABLES}
+    before = part.format_before()
+    stale = [part.table(table, before) for table in TABLES] if before else []
     with staging(directory) as stage:
         rows, summary = _write_tables(view, tables, stage, file_format)
-        manifest = {
-            **_facts(view),
-            "about": facts,
-            "file_format": file_format,
-            "files": {
-                table: {"path": path, "rows": rows[table], **described(stage / path)}
-                for table, path in tables.items()
-            },
-            "partition": place.partition,
-            "quality": {"gate": None if gate is None else _report(gate, view), "summary": summary},
-            "removed_responses": 0,
+        files = {
+            table: {"path": path, "rows": rows[table], **described(stage / path)}
+            for table, path in tables.items()
         }
-        _write_manifest(manifest, stage / place.manifest)
-        names = [*tables.values(), *place.write_card(stage, file_format), place.manifest]
+        quality = {"gate": None if gate is None else _report(gate, view), "summary": summary}
+        manifest = _manifest(view, part.partition, facts, file_format, files, quality)
+        _write_manifest(manifest, stage / part.manifest)
+        names = [*tables.values(), *part.write_card(stage, file_format), part.manifest]
         publish(stage, directory, names, gone=set(stale) - set(names))
     return Dataset(
-        labels=place.absolute(tables["labels"]),
-        responses=place.absolute(tables["responses"]),
+        labels=part.absolute(tables["labels"]),
+        responses=part.absolute(tables["responses"]),
         label_count=rows["labels"],
         response_count=rows["responses"],
-        manifest=place.absolute(place.manifest),
+        manifest=part.absolute(part.manifest),
     )
 
 
@@ -181,7 +175,7 @@ def forget_labeler(directory: Location, labeler: str) -> int:
         problem = f"must be 16 hex digits, as pseudonym(id, key) gives them, not {labeler!r}"
         raise ValidationError("labeler", [problem])
     parts = partitions(directory) or [{}]
-    return sum(_forget(Place(directory, partition), labeler) for partition in parts)
+    return sum(_forget(Part(directory, partition), labeler) for partition in parts)
 
 
 def write_jsonl(rows: Iterable[Mapping[str, Any]], path: Location) -> int:
@@ -309,26 +303,40 @@ def _report(gate: QualityGate, view: View) -> dict[str, Any]:
     """What the gate says. It looks at whole tables, of which labels are the small one."""
     results, spec = view.results, view.spec
     responses = None
-    if view.job_type in _FREE_ANSWERS:
+    if view.job_type in _NEED_RESPONSES:
         responses = results.responses(spec, view.privacy)
-    expected = None if spec is None else len(spec.datapoints)
     labels = results.labels(spec)
+    # More than were asked about are no reason to lose them.
+    expected = None if spec is None else max(len(spec.datapoints), len(labels))
     return gate.check(labels, responses, expected=expected).as_dict()
 
 
-def _facts(view: View) -> dict[str, Any]:
-    """What the answers are about. Nothing of it depends on when they are written."""
+def _manifest(
+    view: View,
+    partition: Mapping[str, str],
+    about: Mapping[str, Any],
+    file_format: FileFormat,
+    files: Mapping[str, Any],
+    quality: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the files are. Nothing of it depends on when they are written."""
     results, spec, privacy = view.results, view.spec, view.privacy
     return {
+        "about": about,
         "as_of": results.info.get("createdAt"),
         "audience_id": results.audience_id,
+        "file_format": file_format,
+        "files": files,
         "is_partial": results.is_partial,
         "job_id": results.job_id,
         "job_type": view.job_type,
+        "partition": partition,
         "privacy": {
             "demographics": privacy.demographics,
             "labelers": privacy.labeler_key is not None,
         },
+        "quality": quality,
+        "removed_responses": 0,
         "schema_version": SCHEMA_VERSION,
         "spec": None if spec is None else _described_spec(spec),
     }
@@ -345,19 +353,21 @@ def _write_manifest(manifest: Mapping[str, Any], path: Path) -> None:
     _made(path).write_text(text + "\n", encoding="utf-8", errors="replace", newline="\n")
 
 
-def _forget(place: Place, labeler: str) -> int:
-    manifest = read_manifest(place.directory, place.partition)
-    responses = place.table("responses", manifest["file_format"])
-    with staging(place.directory) as stage:
+def _forget(part: Part, labeler: str) -> int:
+    manifest = read_manifest(part.directory, part.partition)
+    responses = part.table("responses", manifest["file_format"])
+    with staging(part.directory) as stage:
         copy = _made(stage / responses)
-        with (located(place.directory) / responses).open("rb") as file:
+        with (located(part.directory) / responses).open("rb") as file:
             removed = copy_without(file, copy, manifest["file_format"], "labeler", labeler)
         if removed:
-            entry = manifest["files"]["responses"]
-            entry |= {"rows": entry["rows"] - removed, **described(copy)}
-            manifest["removed_responses"] += removed
-            _write_manifest(manifest, stage / place.manifest)
-            publish(stage, place.directory, [responses, place.manifest])
+            now, entry = described(copy), manifest["files"]["responses"]
+            if entry["sha256"] != now["sha256"]:
+                entry |= {"rows": entry["rows"] - removed, **now}
+                manifest["removed_responses"] += removed
+            _write_manifest(manifest, stage / part.manifest)
+            # The manifest first: whoever is killed in between can see what is left to do.
+            publish(stage, part.directory, [part.manifest, responses])
     return removed
 
 

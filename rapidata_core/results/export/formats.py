@@ -51,7 +51,7 @@ def copy_without(
         with target.open("w", encoding="utf-8", newline="") as file:
             copy = _copy_json_lines if file_format == "jsonl" else _copy_csv_lines
             return copy(source, file, column, value)
-    except (ValueError, TypeError, KeyError, csv.Error) as error:
+    except (ValueError, TypeError, KeyError, IndexError, csv.Error) as error:
         problem = f"A table cannot be read as {file_format}: {error}. Write the dataset again."
         raise ResultsError(problem) from error
 

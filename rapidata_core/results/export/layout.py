@@ -37,7 +37,7 @@ _NOT_IN_VALUES = re.compile(r'[/\\=%*?\[\]{}"<>|\x00-\x1f\x7f]')
 
 
 @dataclass(frozen=True)
-class Place:
+class Part:
     """A dataset, or the part of one that results belong to.
 
     Attributes:
@@ -77,6 +77,7 @@ class Place:
             problems.append(f"the dataset in {os.fspath(self.directory)} {kind}; write elsewhere")
         if problems:
             raise ValidationError("partition", problems)
+        # Refuses a manifest that is somebody else's.
         self.format_before()
 
     def format_before(self) -> FileFormat | None:
@@ -136,7 +137,7 @@ def read_manifest(
         ValidationError: There is no such dataset.
         ResultsError: The manifest is damaged.
     """
-    path = located(directory) / Place(directory, partition or {}).manifest
+    path = located(directory) / Part(directory, partition or {}).manifest
     try:
         manifest = json.loads(path.read_bytes())
     except OSError as error:

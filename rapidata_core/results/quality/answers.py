@@ -1,45 +1,24 @@
-"""The tables as plain Python, the answers to a datapoint, and how far two of them agree."""
+"""The answers to a datapoint, and how far two of them agree."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from rapidata_core.errors import ValidationError
+from rapidata_core.results.frames import Key, check_table, column, keys
 
 if TYPE_CHECKING:
     import pandas
     from numpy.typing import NDArray
 
-# Datapoints are numbered per job, and a table may hold several jobs.
-Key = tuple[str | None, int]
 Kind = Literal["points", "strokes", "words", "text"]
 
 _KINDS: Mapping[str, Kind] = {"x": "points", "points": "strokes", "word": "words"}
 
 
-def check_table(argument: str, table: object, columns: Sequence[str]) -> None:
-    """Refuse what is no table with these columns.
-
-    Raises:
-        ValidationError: It names every column that is missing.
-    """
-    import pandas
-
-    if not isinstance(table, pandas.DataFrame):
-        raise ValidationError(
-            argument, [f"{argument}: must be a pandas DataFrame, not {type(table).__name__}"]
-        )
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise ValidationError(
-            argument,
-            [f"{argument}: column {name} is missing; see docs/results.md" for name in missing],
-        )
-
-
-def check_installed(module: str, purpose: str) -> None:
+def check_installed(module: str) -> None:
     """Refuse to go on without a library of the extra ``quality``.
 
     Raises:
@@ -47,19 +26,8 @@ def check_installed(module: str, purpose: str) -> None:
     """
     if find_spec(module) is None:
         raise ValidationError(
-            purpose, [f"{module}: is missing; install rapidata-orchestration[quality]"]
+            "The installation", [f"{module} is missing: install rapidata-orchestration[quality]"]
         )
-
-
-def column(table: pandas.DataFrame, name: str) -> list[Any]:
-    """A column's values, null as None."""
-    values = cast("Any", table[name])
-    return values.astype(object).where(values.notna(), None).tolist()
-
-
-def keys(table: pandas.DataFrame) -> list[Key]:
-    """Which datapoint each row is about."""
-    return list(zip(column(table, "job_id"), column(table, "datapoint"), strict=True))
 
 
 def answers_by_datapoint(responses: pandas.DataFrame, kind: Kind) -> dict[Key, list[list[Any]]]:
@@ -121,15 +89,3 @@ def agreement_table(found: Mapping[Key, tuple[int, float | None]]) -> pandas.Dat
             "agreement": pandas.Series([value for _, value in found.values()], dtype="float64"),
         }
     )
-
-
-def numbered(
-    values: Iterable[Hashable], known: Sequence[Any] | None = None
-) -> tuple[NDArray[Any], list[Any]]:
-    """Values as numbers from 0, and what each number stands for: its place in ``known``."""
-    import numpy
-
-    listed = list(values)
-    names = list(dict.fromkeys(listed)) if known is None else list(known)
-    places = {name: place for place, name in enumerate(names)}
-    return numpy.array([places[value] for value in listed], dtype=int), names

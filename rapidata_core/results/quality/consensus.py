@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rapidata_core.errors import ValidationError, is_number
-from rapidata_core.results.quality.answers import Key, check_table, column, keys, kind_of, numbered
+from rapidata_core.errors import ValidationError, outside, refuse
+from rapidata_core.results.frames import Key, check_table, column, keys, numbered, rows
+from rapidata_core.results.quality.answers import kind_of
+from rapidata_core.results.quality.metrics import side
 
 if TYPE_CHECKING:
     import pandas
@@ -62,10 +63,10 @@ def dawid_skene(
     import numpy
     import pandas
 
-    limits = {"iterations": iterations, "tolerance": tolerance}
-    wrong = [name for name, limit in limits.items() if not is_number(limit) or limit <= 0]
-    if wrong:
-        raise ValidationError(", ".join(wrong), [f"{name}: must be above 0" for name in wrong])
+    refuse(
+        outside("iterations", iterations, 1, whole=True)
+        + outside("tolerance", tolerance, 0, without=[0])
+    )
     units, labelers, chosen = _identified_answers(responses)
     unit, datapoints = numbered(units)
     labeler, people = numbered(labelers)
@@ -83,19 +84,13 @@ def dawid_skene(
     while done < iterations and change > tolerance:
         prevalence = belief.mean(axis=0)
         confusion = _confusion(belief[unit], labeler, answer, shape)
-        # Logarithms: the product of a thousand probabilities is nothing to a computer.
-        with numpy.errstate(divide="ignore"):
-            likelihood = numpy.log(confusion[labeler, :, answer])
-            following = numpy.tile(numpy.log(prevalence), (len(datapoints), 1))
-        numpy.add.at(following, unit, likelihood)
-        following = numpy.exp(following - following.max(axis=1, keepdims=True))
-        following /= following.sum(axis=1, keepdims=True)
+        following = _belief(unit, confusion[labeler, :, answer], prevalence, len(datapoints))
         change = float(numpy.abs(following - belief).max())
         belief, done = following, done + 1
-    rows = pandas.MultiIndex.from_tuples(datapoints, names=["job_id", "datapoint"])
+    index = pandas.MultiIndex.from_tuples(datapoints, names=["job_id", "datapoint"])
     both = pandas.MultiIndex.from_product([people, classes], names=["labeler", "truth"])
     return DawidSkene(
-        pandas.DataFrame(belief, index=rows, columns=classes),
+        pandas.DataFrame(belief, index=index, columns=classes),
         pandas.DataFrame(confusion.reshape(len(both), len(classes)), index=both, columns=classes),
         pandas.Series(prevalence, index=classes, name="prevalence"),
         done,
@@ -128,12 +123,23 @@ def _identified_answers(responses: pandas.DataFrame) -> tuple[list[Key], list[st
         problems.append("answer: is missing in some rows; leave them out")
     if problems:
         raise ValidationError("responses", problems)
-    rows = zip(column(responses, "items"), column(responses, "answer_index"), found, strict=True)
-    return keys(responses), labelers, [_class(*row) for row in rows]
+    classes = [side(*row) for row in rows(responses, "items", "answer_index", "answer")]
+    return keys(responses), labelers, classes
 
 
-def _class(items: Sequence[str], index: int | None, answer: str) -> str:
-    return answer if index is None or len(items) != 2 else "AB"[int(index)]
+def _belief(
+    unit: NDArray[Any], probability: NDArray[Any], prevalence: NDArray[Any], datapoints: int
+) -> NDArray[Any]:
+    """Per datapoint, the probability of each class, from those of its answers in each class."""
+    import numpy
+
+    # Logarithms: the product of a thousand probabilities is nothing to a computer.
+    with numpy.errstate(divide="ignore"):
+        likelihood = numpy.log(probability)
+        found = numpy.tile(numpy.log(prevalence), (datapoints, 1))
+    numpy.add.at(found, unit, likelihood)
+    found = numpy.exp(found - found.max(axis=1, keepdims=True))
+    return found / found.sum(axis=1, keepdims=True)
 
 
 def _confusion(

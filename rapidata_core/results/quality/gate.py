@@ -6,13 +6,13 @@ The numbers themselves are in :mod:`rapidata_core.results.quality.metrics`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from rapidata_core.errors import QualityGateError, ValidationError, is_number
+from rapidata_core.errors import QualityGateError, outside, refuse
+from rapidata_core.results.frames import check_table, column, records
 from rapidata_core.results.quality import metrics
-from rapidata_core.results.quality.answers import check_table, column
 from rapidata_core.results.quality.metrics import Estimate
 
 if TYPE_CHECKING:
@@ -168,17 +168,8 @@ class QualityReport:
                 f"{len(self.worst)} of {self.worst_count} datapoints that cause this:",
                 "",
             ]
-            weak = [
-                [
-                    str(one.datapoint),
-                    _escaped(", ".join(one.items)),
-                    str(one.responses),
-                    _number(one.agreement),
-                    _escaped("; ".join(one.reasons)),
-                ]
-                for one in self.worst
-            ]
-            lines += _table(["datapoint", "items", "responses", "agreement", "why"], weak)
+            head = ["datapoint", "items", "responses", "agreement", "why"]
+            lines += _table(head, [_weak_row(one) for one in self.worst])
         return "\n".join(lines) + "\n"
 
 
@@ -218,8 +209,7 @@ class QualityGate:
         problems = [problem for name, limit in limits.items() for problem in _wrong(name, limit)]
         if not limits:
             problems.append(f"gate: set at least one of {', '.join(_LIMITED)}")
-        if problems:
-            raise ValidationError("gate", problems)
+        refuse(problems)
 
     def check(
         self,
@@ -243,9 +233,9 @@ class QualityGate:
             ValidationError: One of the arguments is wrong.
         """
         check_table("labels", labels, _COLUMNS)
-        alike = metrics.datapoint_agreement(labels, responses)
+        agreements = metrics.datapoint_agreement(labels, responses)
         found = {
-            "agreement": metrics.mean_agreement(alike),
+            "agreement": metrics.mean_agreement(agreements),
             "alpha": metrics.krippendorff_alpha(labels),
             "responses": metrics.minimum_responses(labels),
             "coverage": metrics.coverage(labels, expected=expected),
@@ -266,7 +256,7 @@ class QualityGate:
             for name, limit in limits.items()
         )
         failed = {check.name: check.limit for check in checks if not check.passed}
-        weak = _weak(labels, alike, earlier, failed)
+        weak = _weak(labels, agreements, earlier, failed)
         return QualityReport(checks, found, tuple(weak[:_SHOWN]), len(weak))
 
     def _limits(self) -> dict[str, Any]:
@@ -276,11 +266,8 @@ class QualityGate:
 
 def _wrong(name: str, limit: Any) -> list[str]:
     if name == "min_responses":
-        right = is_number(limit) and limit >= 1 and limit % 1 == 0
-        return [] if right else [f"{name}: must be a whole number of 1 or more, not {limit!r}"]
-    low = -1 if name == "min_alpha" else 0
-    right = is_number(limit) and low <= limit <= 1
-    return [] if right else [f"{name}: must be from {low} to 1, not {limit!r}"]
+        return outside(name, limit, 1, whole=True)
+    return outside(name, limit, -1 if name == "min_alpha" else 0, 1)
 
 
 def _checked(name: str, limit: float, found: Estimate, missing: Mapping[str, str]) -> Check:
@@ -298,33 +285,21 @@ def _checked(name: str, limit: float, found: Estimate, missing: Mapping[str, str
 
 def _weak(
     labels: pandas.DataFrame,
-    alike: pandas.Series[float],
+    agreements: pandas.Series[float],
     earlier: pandas.DataFrame | None,
     failed: Mapping[str, float],
 ) -> list[WeakDatapoint]:
     """The datapoints because of which checks failed, the worst first."""
     if not failed:
         return []
-    agreements = column(alike.to_frame(), "agreement")
     before = metrics.earlier_labels(labels, earlier) if earlier is not None else {}
-    average = alike.mean()
+    # Alpha is about all datapoints together; those below the average pull it down.
+    low = failed.get("min_agreement", agreements.mean() if "min_alpha" in failed else 0.0)
+    pairs = zip(records(labels, _COLUMNS), column(agreements.to_frame(), "agreement"), strict=True)
     found: list[WeakDatapoint] = []
-    rows = zip(*(column(labels, name) for name in _COLUMNS), strict=True)
-    for place, (values, agreement) in enumerate(zip(rows, agreements, strict=True)):
-        row = dict(zip(_COLUMNS, values, strict=True))
-        reasons: list[str] = []
-        # Alpha is about all datapoints together; those below the average pull it down.
-        low = failed.get("min_agreement", average if "min_alpha" in failed else None)
-        if agreement is not None and low is not None and agreement < low:
-            reasons.append(f"agreement {_number(agreement)}")
-        if row["responses"] < failed.get("min_responses", "min_coverage" in failed):
-            reasons.append(f"{row['responses']} responses")
-        if "max_tie_rate" in failed and row["is_tie"]:
-            reasons.append("tie")
-        if "min_gold_accuracy" in failed and row["truth"] not in {None, row["label"]}:
-            reasons.append(f"truth {row['truth']!r}, label {row['label']!r}")
-        if "max_drift" in failed and before.get(place, row["label"]) != row["label"]:
-            reasons.append(f"label {row['label']!r}, earlier {before[place]!r}")
+    for place, (row, agreement) in enumerate(pairs):
+        earlier_label = before.get(place, row["label"])
+        reasons = tuple(_reasons(row, agreement, low, earlier_label, failed))
         if reasons:
             found.append(
                 WeakDatapoint(
@@ -334,13 +309,43 @@ def _weak(
                     tuple(row["items"]),
                     row["responses"],
                     agreement,
-                    tuple(reasons),
+                    reasons,
                 )
             )
     # Without two answers nothing is known about agreement: that is worse than little.
     return sorted(
         found, key=lambda w: (-len(w.reasons), -1 if w.agreement is None else w.agreement)
     )
+
+
+def _reasons(
+    row: Mapping[str, Any],
+    agreement: float | None,
+    low: float,
+    earlier_label: str | None,
+    failed: Mapping[str, float],
+) -> Iterator[str]:
+    """What is wrong with a datapoint, by the limits that were not kept."""
+    if agreement is not None and agreement < low:
+        yield f"agreement {_number(agreement)}"
+    if row["responses"] < failed.get("min_responses", "min_coverage" in failed):
+        yield f"{row['responses']} responses"
+    if "max_tie_rate" in failed and row["is_tie"]:
+        yield "tie"
+    if "min_gold_accuracy" in failed and row["truth"] not in {None, row["label"]}:
+        yield f"truth {row['truth']!r}, label {row['label']!r}"
+    if "max_drift" in failed and earlier_label != row["label"]:
+        yield f"label {row['label']!r}, earlier {earlier_label!r}"
+
+
+def _weak_row(weak: WeakDatapoint) -> list[str]:
+    return [
+        str(weak.datapoint),
+        _escaped(", ".join(weak.items)),
+        str(weak.responses),
+        _number(weak.agreement),
+        _escaped("; ".join(weak.reasons)),
+    ]
 
 
 def _number(value: float | None) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from rapidata_core.errors import ValidationError, is_number
+from rapidata_core.errors import outside, refuse
 from rapidata_core.results.quality.answers import (
     agreement_table,
     answers_by_datapoint,
@@ -53,8 +53,8 @@ def locate_clusters(responses: pandas.DataFrame, radius: float = 5.0) -> pandas.
     """
     import pandas
 
-    _check_radius(radius)
-    check_installed("scipy", "locate_clusters")
+    refuse(outside("radius", radius, 0, without=[0]))
+    check_installed("scipy")
     rows = [
         {"job_id": job_id, "datapoint": datapoint, "cluster": place, **cluster}
         for (job_id, datapoint), answers in answers_by_datapoint(responses, "points").items()
@@ -113,7 +113,7 @@ def locate_agreement(responses: pandas.DataFrame, radius: float = 5.0) -> pandas
     Raises:
         ValidationError: These are no responses of a locate job, or the radius is not above 0.
     """
-    _check_radius(radius)
+    refuse(outside("radius", radius, 0, without=[0]))
     found = answers_by_datapoint(responses, "points")
     return agreement_table({key: (len(a), _nearness(a, radius)) for key, a in found.items()})
 
@@ -136,8 +136,3 @@ def _nearness(answers: Sequence[Sequence[Any]], radius: float) -> float | None:
     if not len(every):
         return None
     return float(numpy.where(every > 0, close / numpy.maximum(every, 1), 1.0).mean())
-
-
-def _check_radius(radius: float) -> None:
-    if not is_number(radius) or not radius > 0:
-        raise ValidationError("radius", [f"radius: must be above 0, not {radius!r}"])

@@ -17,8 +17,9 @@ from math import isnan, nan, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from rapidata_core.errors import ValidationError, is_number
-from rapidata_core.results.quality.answers import Key, check_table, column, keys, kind_of
+from rapidata_core.errors import outside, refuse
+from rapidata_core.results.frames import Key, check_table, column, keys, rows
+from rapidata_core.results.quality.answers import kind_of
 
 if TYPE_CHECKING:
     import pandas
@@ -45,16 +46,14 @@ class Estimate:
 
 
 def sides(items: Sequence[str], options: Sequence[str]) -> list[str]:
-    """Options as they can be compared between datapoints: of a pair, its sides.
+    """Options as they can be compared between datapoints: of a pair, its sides."""
+    names = dict(zip(items, _SIDES, strict=True)) if len(items) == len(_SIDES) else {}
+    return [names.get(option, option) for option in options]
 
-    Two items with one name are told apart by their order.
-    """
-    if len(items) != 2:
-        return list(options)
-    places: dict[str, list[str]] = {}
-    for item, side in zip(items, _SIDES, strict=True):
-        places.setdefault(item, []).append(side)
-    return [places[name].pop(0) if places.get(name) else name for name in options]
+
+def side(items: Sequence[str], index: int | None, answer: str) -> str:
+    """An answer, of the item at this index if any, as :func:`sides` has it."""
+    return answer if index is None or len(items) != len(_SIDES) else _SIDES[int(index)]
 
 
 def datapoint_agreement(
@@ -76,7 +75,7 @@ def datapoint_agreement(
     """
     import pandas
 
-    found = [_alike([tally]) for tally in _tallies(labels)]
+    found = [_pair_agreement([tally]) for tally in _tallies(labels)]
     if responses is not None:
         measured = _measured(responses)
         pairs = zip(found, keys(labels), strict=True)
@@ -179,9 +178,7 @@ def coverage(labels: pandas.DataFrame, *, expected: int | None = None) -> Estima
     """
     answered = [count > 0 for count in _responses(labels)]
     if expected is not None and expected < len(answered):
-        raise ValidationError(
-            "expected", [f"expected: is {expected}, but labels has {len(answered)} datapoints"]
-        )
+        refuse([f"expected: is {expected}, but labels has {len(answered)} datapoints"])
     return _share(sum(answered), len(answered) if expected is None else expected)
 
 
@@ -194,8 +191,8 @@ def minimum_responses(labels: pandas.DataFrame) -> Estimate:
 def tie_rate(labels: pandas.DataFrame) -> Estimate:
     """Share of the datapoints with votes in which several answers have the most."""
     check_table("labels", labels, ["votes", "is_tie"])
-    voted = [any(vote["count"] for vote in votes) for votes in column(labels, "votes")]
-    ties = [tie for tie, has in zip(column(labels, "is_tie"), voted, strict=True) if has]
+    found = rows(labels, "votes", "is_tie")
+    ties = [tie for votes, tie in found if any(vote["count"] for vote in votes)]
     return _share(sum(ties), len(ties))
 
 
@@ -214,8 +211,7 @@ def gold_accuracy(labels: pandas.DataFrame, *, confidence: float = 0.95) -> Esti
     """
     check_table("labels", labels, ["label", "truth"])
     check_interval(0, 0, confidence)
-    both = zip(column(labels, "label"), column(labels, "truth"), strict=True)
-    right = [label == truth for label, truth in both if truth is not None]
+    right = [label == truth for label, truth in rows(labels, "label", "truth") if truth is not None]
     if not right:
         return Estimate(None)
     n, z = len(right), NormalDist().inv_cdf((1 + confidence) / 2)
@@ -273,17 +269,17 @@ def earlier_labels(labels: pandas.DataFrame, earlier: pandas.DataFrame) -> dict[
     needed = ["datapoint_id", "label", "responses"]
     check_table("labels", labels, needed)
     check_table("earlier", earlier, needed)
-    past = zip(*(column(earlier, name) for name in needed), strict=True)
+    past = rows(earlier, *needed)
     known = {name: label for name, label, count in past if name is not None and count}
-    rows = enumerate(zip(column(labels, "datapoint_id"), column(labels, "responses"), strict=True))
-    return {place: known[name] for place, (name, count) in rows if name in known and count}
+    now = enumerate(rows(labels, "datapoint_id", "responses"))
+    return {place: known[name] for place, (name, count) in now if name in known and count}
 
 
 def _tallies(labels: pandas.DataFrame) -> list[Counter[str]]:
     """The votes of each datapoint; none where they are not about the same question."""
     check_table("labels", labels, ["job_id", "datapoint", "items", "votes"])
     found: list[Counter[str]] = []
-    for items, votes in zip(column(labels, "items"), column(labels, "votes"), strict=True):
+    for items, votes in rows(labels, "items", "votes"):
         options = sides(items, [vote["option"] for vote in votes])
         counts = zip(options, (int(vote["count"]) for vote in votes), strict=True)
         comparable = len(items) <= len(_SIDES)
@@ -291,7 +287,7 @@ def _tallies(labels: pandas.DataFrame) -> list[Counter[str]]:
     return found
 
 
-def _alike(tallies: Iterable[Counter[Any]]) -> float | None:
+def _pair_agreement(tallies: Iterable[Counter[Any]]) -> float | None:
     """Of all pairs of votes within a tally, the share of equal ones."""
     equal = every = 0
     for tally in tallies:
@@ -306,20 +302,19 @@ def _measured(responses: pandas.DataFrame) -> dict[Key, float | None]:
     from rapidata_core.results.quality.painting import draw_agreement
     from rapidata_core.results.quality.words import word_agreement
 
-    check_table("responses", responses, ["job_id", "datapoint", "answer", "compared"])
+    needed = ("job_id", "datapoint", "compared", "answer")
+    check_table("responses", responses, needed)
     measures = {"points": locate_agreement, "strokes": draw_agreement, "words": word_agreement}
     measure = measures.get(kind_of(responses) or "")
     if measure is not None:
         found = measure(responses)
         return dict(zip(keys(found), column(found, "agreement"), strict=True))
     pairs: dict[Key, dict[tuple[int, ...], Counter[str]]] = {}
-    rows = zip(
-        keys(responses), *(column(responses, n) for n in ("compared", "answer")), strict=True
-    )
-    for key, compared, answer in rows:
+    for job_id, datapoint, compared, answer in rows(responses, *needed):
         if compared is not None and answer is not None:
-            pairs.setdefault(key, {}).setdefault(tuple(sorted(compared)), Counter())[answer] += 1
-    return {key: _alike(tallies.values()) for key, tallies in pairs.items()}
+            own = pairs.setdefault((job_id, datapoint), {})
+            own.setdefault(tuple(sorted(compared)), Counter())[answer] += 1
+    return {key: _pair_agreement(tallies.values()) for key, tallies in pairs.items()}
 
 
 def _responses(labels: pandas.DataFrame) -> list[int]:
@@ -329,12 +324,8 @@ def _responses(labels: pandas.DataFrame) -> list[int]:
 
 def _label_counts(argument: str, labels: pandas.DataFrame) -> Counter[str]:
     check_table(argument, labels, ["items", "label", "label_index"])
-    rows = zip(*(column(labels, name) for name in ("items", "label", "label_index")), strict=True)
-    return Counter(
-        _SIDES[int(index)] if index is not None and len(items) == 2 else label
-        for items, label, index in rows
-        if label is not None
-    )
+    found = rows(labels, "items", "label_index", "label")
+    return Counter(side(*row) for row in found if row[-1] is not None)
 
 
 def _share(part: int, whole: int) -> Estimate:
@@ -371,13 +362,8 @@ def check_interval(bootstrap: int, seed: int, confidence: float) -> None:
     Raises:
         ValidationError: It names all of them.
     """
-    numbers = {"bootstrap": bootstrap, "seed": seed}
-    problems = [
-        f"{name}: must be a whole number of 0 or more, not {number!r}"
-        for name, number in numbers.items()
-        if not is_number(number) or number < 0 or number % 1
-    ]
-    if not is_number(confidence) or not 0 < confidence < 1:
-        problems.append(f"confidence: must be between 0 and 1, not {confidence!r}")
-    if problems:
-        raise ValidationError("interval", problems)
+    refuse(
+        outside("bootstrap", bootstrap, 0, whole=True)
+        + outside("seed", seed, 0, whole=True)
+        + outside("confidence", confidence, 0, 1, without=[0, 1])
+    )

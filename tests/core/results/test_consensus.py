@@ -171,9 +171,10 @@ def test_texts_are_too_many_classes():
         dawid_skene(responses(*rows))
 
 
-def test_settings_are_above_zero():
-    with pytest.raises(errors.ValidationError) as caught:
-        dawid_skene(responses(said(0, "p", "x")), iterations=0, tolerance=-1)
+@pytest.mark.parametrize(("iterations", "tolerance"), [(0, -1), (2.5, 0)])
+def test_settings_are_above_zero(iterations, tolerance):
+    with pytest.raises(errors.ValidationError, match="iterations, tolerance") as caught:
+        dawid_skene(responses(said(0, "p", "x")), iterations=iterations, tolerance=tolerance)
     assert len(caught.value.problems) == 2
 
 
@@ -404,9 +405,9 @@ def test_two_groups_that_never_met_have_no_common_rank():
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"weight": -1.0}, "weight: must be"),
+        ({"weight": -1.0}, "a weight must be"),
         ({"weight": float("nan")}, "values are missing"),
-        ({"weight": float("inf")}, "weight: must be"),
+        ({"weight": float("inf")}, "a weight must be"),
         ({"loser": "a"}, "compared with itself"),
     ],
 )
@@ -423,5 +424,5 @@ def test_no_comparisons_and_no_prior_are_named_together():
 
 def test_without_evalica_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr("rapidata_core.results.quality.answers.find_spec", lambda name: None)
-    with pytest.raises(errors.ValidationError, match=r"rapidata-orchestration\[quality\]"):
+    with pytest.raises(errors.ValidationError, match=r"evalica is missing: install rapidata-"):
         bradley_terry(games({("a", "b"): 2}))

@@ -413,22 +413,25 @@ from rapidata_core.results import ResultsFile
 from rapidata_core.results.export.dataset import write_dataset
 results = ResultsFile(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-try:
-    write_dataset(results, sys.argv[2], file_format=sys.argv[3])
-except errors.ExportError as error:
-    print(error)
+for file_format in sys.argv[3:]:
+    try:
+        write_dataset(results, f"{sys.argv[2]}/{file_format}", file_format=file_format)
+    except errors.ExportError as error:
+        print(error)
 """
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
-def test_files_that_may_not_grow(file_format, tmp_path):
+def test_files_that_may_not_grow(tmp_path):
     (tmp_path / "results.json").write_text(json.dumps(results_of(*[entry(5, 5)] * 100)))
-    write_dataset(THREE, tmp_path / "set")
-    before = contents(tmp_path / "set")
-    done = in_process(LIMITED, tmp_path / "results.json", tmp_path / "set", file_format)
-    assert done.stdout.startswith(f"Cannot write to {tmp_path / 'set'}: "), done.stderr
-    assert contents(tmp_path / "set") == before
-    assert list((tmp_path / "set").glob(".*")) == []
+    sets = tmp_path / "sets"
+    for file_format in FORMATS:
+        write_dataset(THREE, sets / file_format)
+    before = contents(sets)
+    done = in_process(LIMITED, tmp_path / "results.json", sets, *FORMATS)
+    for said, file_format in zip(done.stdout.splitlines(), FORMATS, strict=True):
+        assert said.startswith(f"Cannot write to {sets / file_format}: "), done.stderr
+    assert contents(sets) == before
+    assert list(sets.rglob(".*")) == []
 
 
 @pytest.fixture
@@ -599,6 +602,9 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path):
     (tmp_path / "spec.json").write_text(SPEC.model_dump_json())
     files = []
     for seed in ("1", "2"):
+        if files:
+            # A time that were written could be one in whole seconds.
+            time.sleep(1.1)
         folder = tmp_path / seed
         done = in_process(
             SAME,
@@ -609,7 +615,6 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         files.append(contents(folder))
-        time.sleep(1.1)
     assert files[0] == files[1]
     assert len(files[0]) == 12
 
@@ -764,6 +769,27 @@ def test_a_person_is_forgotten_in_all_parts(tmp_path):
     table = pyarrow.dataset.dataset(tmp_path / "responses", partitioning="hive").to_table()
     assert table.num_rows == 14
     assert pseudonym("person 1", KEY) not in table.column("labeler").to_pylist()
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_forgetting_goes_on_where_it_was_interrupted(file_format, tmp_path, monkeypatch):
+    write_dataset(THREE, tmp_path, privacy=PRIVATE, file_format=file_format)
+    person, replace = pseudonym("person 1", KEY), os.replace
+
+    def interrupted(source, target):
+        if Path(target).stem == "responses":
+            raise OSError("pulled")
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", interrupted)
+        with pytest.raises(errors.ExportError, match="pulled"):
+            forget_labeler(tmp_path, person)
+    assert len(verify_dataset(tmp_path)) == 1
+    assert forget_labeler(tmp_path, person) == 2
+    assert verify_dataset(tmp_path) == []
+    manifest = read_manifest(tmp_path)
+    assert (manifest["files"]["responses"]["rows"], manifest["removed_responses"]) == (6, 2)
 
 
 def test_forgetting_keeps_the_columns(tmp_path):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rapidata_core import errors
 from rapidata_core.results.quality.answers import mean_overlap
 from rapidata_core.results.quality.geometry import locate_agreement, locate_clusters
-from rapidata_core.results.quality.painting import draw_agreement, paintings
+from rapidata_core.results.quality.painting import draw_agreement, painted, paintings
 from tests.core.results.tallies import responses
 
 coordinate = st.floats(0, 100, width=32)
@@ -148,7 +148,7 @@ def test_agreement_of_points_at_its_ends():
     assert found["responses"].tolist() == [2, 2, 2, 2, 1, 1]
 
 
-@pytest.mark.parametrize("radius", [0, -1, float("nan"), "5", None, True])
+@pytest.mark.parametrize("radius", [0, -1, float("nan"), float("inf"), "5", None, True])
 @pytest.mark.parametrize("measure", [locate_agreement, locate_clusters])
 def test_a_radius_is_above_zero(measure, radius):
     with pytest.raises(errors.ValidationError, match="radius: must be above 0"):
@@ -168,10 +168,10 @@ def test_without_scipy_it_says_what_to_install(monkeypatch):
 # Strokes
 
 
-def naive_mask(strokes, resolution):
+def naive_mask(strokes, width, height):
     """Whether each cell's centre is within half the size of a dense row of points on the lines."""
-    cell = 100 / resolution
-    mask = numpy.zeros((resolution, resolution), dtype=bool)
+    mask = numpy.zeros((height, width), dtype=bool)
+    thinnest = hypot(50 / width, 50 / height)
     for one in strokes:
         corners = [(p["x"], p["y"]) for p in one["points"]]
         lines = list(itertools.pairwise(corners)) or [(corners[0], corners[0])]
@@ -182,8 +182,9 @@ def naive_mask(strokes, resolution):
         ]
         xs, ys = numpy.array(row).T
         for i, j in numpy.ndindex(mask.shape):
-            distance = numpy.hypot(xs - (j + 0.5) * cell, ys - (i + 0.5) * cell).min()
-            mask[i, j] |= distance <= max(one["size"] / 2, cell * 0.5**0.5)
+            x, y = (j + 0.5) / width * 100, (i + 0.5) / height * 100
+            distance = numpy.hypot(xs - x, ys - y).min()
+            mask[i, j] |= distance <= max((one["size"] or 0) / 2, thinnest)
     return mask
 
 
@@ -193,15 +194,15 @@ def test_masks_against_a_naive_rasteriser(seed):
     strokes = [
         stroke(
             *((drawn.uniform(-5, 105), drawn.uniform(-5, 105)) for _ in range(count)),
-            size=drawn.choice([0.1, 6, 13.7]),
+            size=drawn.choice([None, 0.1, 6, 13.7]),
         )
         for count in (1, 2, 4)
     ]
-    (found,) = paintings(responses((0, strokes)), resolution=23)
-    difference = found.union != naive_mask(strokes, 23)
-    # The dense row of points is a little coarser than the line.
-    assert difference.sum() <= 1
-    assert found.union.any()
+    for width, height in [(23, 23), (31, 17), (5, 40)]:
+        found = painted(strokes, width, height)
+        # The dense row of points is a little coarser than the line.
+        assert (found != naive_mask(strokes, width, height)).sum() <= 1
+        assert found.any()
 
 
 def test_long_strokes_are_painted_part_by_part(monkeypatch):
@@ -209,9 +210,10 @@ def test_long_strokes_are_painted_part_by_part(monkeypatch):
     where = [(drawn.uniform(0, 100), drawn.uniform(0, 100)) for _ in range(30)]
     table = responses((0, [stroke(*where), stroke(*where[:3], size=1)]))
     (whole,) = paintings(table)
-    monkeypatch.setattr("rapidata_core.results.quality.painting._AT_ONCE", 5000)
-    (parts,) = paintings(table)
-    assert (parts.union == whole.union).all()
+    for cells in (5000, 700, 50):
+        monkeypatch.setattr("rapidata_core.results.quality.painting._AT_ONCE", cells)
+        (parts,) = paintings(table)
+        assert (parts.union == whole.union).all()
 
 
 def test_a_stroke_paints_where_it_is():
@@ -223,11 +225,18 @@ def test_a_stroke_paints_where_it_is():
     assert not found.union[:, 8:].any()
 
 
-@pytest.mark.parametrize("resolution", [1, 7, 100])
-def test_the_thinnest_stroke_leaves_a_mark(resolution):
-    thin = [stroke((33.3, 66.6), size=0)]
-    (found,) = paintings(responses((0, thin)), resolution)
-    assert found.union[int(0.666 * resolution), int(0.333 * resolution)]
+@pytest.mark.parametrize("size", [0, None, float("nan")])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 7), (40, 30), (100, 100)])
+@pytest.mark.parametrize(("x", "y"), [(33.3, 66.6), (50, 50), (0, 0), (100, 100)])
+def test_the_thinnest_stroke_leaves_a_mark(size, width, height, x, y):
+    found = painted([stroke((x, y), size=size)], width, height)
+    assert 1 <= found.sum() <= 4
+    assert found[min(int(y / 100 * height), height - 1), min(int(x / 100 * width), width - 1)]
+
+
+def test_strokes_without_a_size_can_disagree():
+    left, right = stroke((10, 10), (10, 90), size=None), stroke((90, 10), (90, 90), size=None)
+    assert draw_agreement(responses((0, [left]), (0, [right])))["agreement"].tolist() == [0]
 
 
 def test_strokes_outside_paint_nothing():
@@ -241,7 +250,7 @@ def test_the_area_of_all_and_of_most():
     table = responses((0, [left]), (0, [left, right]), (0, [left]), (0, []), (1, [right]))
     everybody, one = paintings(table, resolution=50)
     assert (everybody.job_id, everybody.datapoint, everybody.responses) == ("j", 0, 4)
-    left_only, both = naive_mask([left], 50), naive_mask([left, right], 50)
+    left_only, both = painted([left], 50, 50), painted([left, right], 50, 50)
     assert (everybody.union == both).all()
     assert (everybody.consensus() == left_only).all()
     assert (everybody.consensus(0.75) == left_only).all()
@@ -280,12 +289,25 @@ def test_one_datapoint_is_painted_at_a_time():
     assert next(paint).datapoint == 1
 
 
-@pytest.mark.parametrize("resolution", [0, 1001, 2.5, "9"])
+@pytest.mark.parametrize("resolution", [0, 1001, 2.5, 2.0, True, "9"])
 def test_a_resolution_is_within_its_range(resolution):
-    with pytest.raises(errors.ValidationError, match="resolution: must be 1 to 1000"):
+    with pytest.raises(
+        errors.ValidationError, match="resolution: must be a whole number, at least 1"
+    ):
         paintings(responses(), resolution)
 
 
 def test_points_are_no_strokes():
     with pytest.raises(errors.ValidationError, match="must be strokes, and these are points"):
         draw_agreement(responses((0, points((1, 1)))))
+
+
+def test_datapoints_of_two_files_are_not_taken_for_one():
+    first, second = (
+        responses((0, points(where)), (0, points(where))).assign(items=[[name]] * 2)
+        for name, where in (("a.jpg", (10, 10)), ("b.jpg", (90, 90)))
+    )
+    with pytest.raises(errors.ValidationError, match="several datapoints have the same number"):
+        locate_agreement(pandas.concat([first, second]))
+    known = pandas.concat([first.assign(job_id="job_1"), second.assign(job_id="job_2")])
+    assert list(locate_agreement(known)["agreement"]) == [1, 1]

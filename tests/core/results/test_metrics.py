@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 from rapidata_core import errors
 from rapidata_core.results.quality import metrics
 from rapidata_core.results.quality.words import word_agreement, word_shares
-from tests.core.results.tallies import label, labels, responses, vote
+from tests.core.results.tallies import label, labels, responses
 
 tallies = st.lists(
     st.dictionaries(st.sampled_from("abcd"), st.integers(0, 5), min_size=2), min_size=1, max_size=12
@@ -85,11 +85,11 @@ def test_agreement_has_an_interval_that_covers_the_truth():
 def test_answers_of_a_pair_are_its_sides():
     pair = label({"a.jpg": 2, "b.jpg": 1}, items=("a.jpg", "b.jpg"))
     assert metrics.sides(["a.jpg", "b.jpg"], ["b.jpg", "a.jpg", "Both"]) == ["B", "A", "Both"]
-    assert metrics.sides(["same", "same"], ["same", "same", "Neither"]) == ["A", "B", "Neither"]
     assert metrics.sides(["x"], ["A", "good"]) == ["A", "good"]
-    twins = label({}, items=("same", "same"), votes=[vote("same", 2), vote("same", 1)])
-    found = metrics.datapoint_agreement(labels(pair, twins))
-    assert found.tolist() == pytest.approx([1 / 3, 1 / 3])
+    assert metrics.side(["a.jpg", "b.jpg"], 1, "b.jpg") == "B"
+    assert metrics.side(["a.jpg", "b.jpg"], None, "Both") == "Both"
+    assert metrics.side(["x"], None, "good") == "good"
+    assert metrics.datapoint_agreement(labels(pair)).tolist() == pytest.approx([1 / 3])
 
 
 def test_alpha_compares_sides_not_names():
@@ -204,9 +204,13 @@ def test_intervals_are_repeatable_and_wider_with_more_confidence():
     assert first.low < narrow.low < narrow.high < first.high
 
 
-def test_wrong_settings_of_an_interval_are_named_together():
-    with pytest.raises(errors.ValidationError) as caught:
-        metrics.agreement(labels({"a": 2}), bootstrap=-1, seed=0.5, confidence=1)
+@pytest.mark.parametrize(
+    ("bootstrap", "seed", "confidence"), [(-1, 0.5, 1), (10.0, 1.0, 0), (True, "1", 0)]
+)
+def test_wrong_settings_of_an_interval_are_named_together(bootstrap, seed, confidence):
+    settings = {"bootstrap": bootstrap, "seed": seed, "confidence": confidence}
+    with pytest.raises(errors.ValidationError, match="bootstrap, seed, confidence is") as caught:
+        metrics.agreement(labels({"a": 2}), **settings)
     assert [problem.split(":")[0] for problem in caught.value.problems] == [
         "bootstrap",
         "seed",

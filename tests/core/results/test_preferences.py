@@ -160,7 +160,7 @@ def test_ties_can_be_refused(make):
 
 def test_many_ties_are_not_all_named():
     labels = table(*[comparison(["a", "b"], {"a": 1, "b": 1}, number) for number in range(12)])
-    with pytest.raises(errors.ValidationError, match=r"8, 9 and 2 more\) in which neither"):
+    with pytest.raises(errors.ValidationError, match=r"8, 9, and 2 more\) in which neither"):
         preference_pairs(labels, ties="error")
 
 
@@ -197,16 +197,6 @@ def test_prompts_and_contents_are_columns():
         unpaired(labels, prompts="question", contents="urls").rows, key=lambda one: not one["label"]
     )
     assert (good["completion"], bad["completion"]) == (urls["2.jpg"], urls["1.jpg"])
-
-
-def test_items_of_one_name_are_told_apart_by_their_places():
-    row = comparison(["cat.jpg", "cat.jpg"], {}, label_index=1, responses=5)
-    row["votes"] = [vote("cat.jpg", 1, 5), vote("cat.jpg", 4, 5)]
-    labels = table(row).assign(paths=[["left/cat.jpg", "right/cat.jpg"]])
-    [pair] = preference_pairs(labels, contents="paths").rows
-    assert (pair["chosen"], pair["rejected"]) == ("right/cat.jpg", "left/cat.jpg")
-    assert (pair["votes_chosen"], pair["votes_rejected"]) == (4, 1)
-    assert pair["margin"] == pytest.approx(0.6)
 
 
 def test_a_ranking_gives_every_two_items():
@@ -287,12 +277,19 @@ def test_all_wrong_arguments_are_named_at_once(make):
         (SKY | {"urls": ["one"]}, {"contents": "urls"}, r"contents: there are datapoints \(0\)"),
         (SKY | {"urls": "ab"}, {"contents": "urls"}, r"contents: there are datapoints \(0\)"),
         (SKY | {"urls": None}, {"contents": "urls"}, r"contents: there are datapoints \(0\)"),
+        (SKY | {"urls": 5}, {"contents": "urls"}, r"contents: there are datapoints \(0\)"),
         (ranking({"a": 1.0, "b": 2.0}), {"weighted": True}, "weighted: a ranking has one score"),
     ],
 )
 def test_tables_that_do_not_fit(row, arguments, problem):
     with pytest.raises(errors.ValidationError, match=problem):
         preference_pairs(table(row), **arguments)
+
+
+@pytest.mark.parametrize("make", [preference_pairs, unpaired])
+def test_what_is_no_table_of_labels(make):
+    with pytest.raises(errors.ValidationError, match="labels: must be a pandas DataFrame"):
+        make([])
 
 
 @pytest.mark.parametrize("make", [preference_pairs, unpaired])

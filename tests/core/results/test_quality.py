@@ -3,8 +3,6 @@
 import json
 import pickle
 import re
-import subprocess
-import sys
 
 import pytest
 from hypothesis import example, given, settings
@@ -282,16 +280,3 @@ def test_missing_columns_are_named():
     assert [problem.split()[2] for problem in caught.value.problems] == ["is_tie", "truth"]
     with pytest.raises(errors.ValidationError, match="expected"):
         ALL.check(BAD, expected=2)
-
-
-def test_importing_loads_nothing_heavy():
-    program = (
-        "import sys\n"
-        "from rapidata_core.results.quality import consensus, gate, geometry, metrics\n"
-        "from rapidata_core.results.quality import painting, pairwise, words\n"
-        "print([n for n in ('pandas', 'numpy', 'scipy', 'evalica') if n in sys.modules])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["[]"]

@@ -193,6 +193,8 @@ def test_the_labels_of_one_audience():
     assert list(chosen.columns) == ["image", "datapoint_id", "audience_id", "responses"]
     assert chosen.iloc[0, 2:].tolist() == ["aud_2", 5]
     nobodys = attach(**how, audience_id="aud_3")
+    nothing = attach(**{**how, "labels": None})
+    assert dict(nothing.dtypes) == dict(attach(**how).dtypes)
     assert nobodys["label"].isna().all()
     assert dict(nobodys.dtypes) == dict(attach(**how).dtypes)
 
@@ -417,5 +419,6 @@ def test_rankings_top_up_by_their_responses(rapidata_sandbox):
         results = job.get_results()
     gate = QualityGate(min_agreement=1)
     # Without the responses, nobody knows how far votes about different pairs agree.
-    assert top_up(results.labels(), gate).empty
+    with pytest.raises(errors.ValidationError, match="min_agreement: is not known; give the"):
+        top_up(results.labels(), gate)
     assert len(top_up(results.labels(), gate, results.responses())) == 1

@@ -113,9 +113,18 @@ def test_every_problem_at_once():
     with pytest.raises(errors.ValidationError) as caught:
         split(pandas.DataFrame({"a": [1]}), by=["b", "c"], test_share=20)
     assert [problem.split(":")[0] for problem in caught.value.problems] == [
-        "by",
-        "by",
+        "frame",
+        "frame",
         "test_share",
     ]
     with pytest.raises(errors.ValidationError, match="name a column"):
         split(pandas.DataFrame({"a": [1]}), by=[])
+
+
+def test_many_problems_are_not_all_named():
+    with pytest.raises(errors.ValidationError) as caught:
+        sides(table([None] * 12))
+    assert caught.value.problems[9:] == [
+        "row 9: a group must be a text, a number or a list of these, not None",
+        "and 2 more",
+    ]

@@ -134,6 +134,11 @@ def test_a_file_that_ends_early_is_told_as_such(reader, length):
         (b"[1, 2] 3", "go on behind their end"),
         (b'["\xff"]', "are not UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
+        (
+            b'[{"a": 1}, {"a": 2}, {"a": ' + b"[" * 10_000 + b"]" * 10_000 + b'}, {"a": 4}]',
+            "deeply",
+        ),
+        (b'[{"a": ' + b"1" * 5000 + b"}]", "a number that is too long"),
     ],
 )
 def test_what_is_damaged_is_told(reader, content, problem):
@@ -142,7 +147,9 @@ def test_what_is_damaged_is_told(reader, content, problem):
     assert "fetch it again" in str(caught.value)
 
 
-def test_only_a_piece_is_held_in_memory(monkeypatch):
+@pytest.mark.parametrize("key", ["context", "context {0}"])
+def test_only_a_piece_is_held_in_memory(key, monkeypatch):
     monkeypatch.setattr(stream, "_CHUNK", 1000)
-    found = opened(json.dumps([{"context": "x" * 100}] * 1000).encode())
+    entries = [{key.format(place): "x" * 100} for place in range(1000)]
+    found = opened(json.dumps(entries).encode())
     assert max(len(found._text) for _ in found.items()) < 3000

@@ -190,6 +190,16 @@ def test_a_ranking_is_won_by_score():
     assert list(responses["answer_index"]) == [0, 1]
 
 
+def test_scores_of_a_ranking_may_be_negative():
+    row = only(file_of("Ranking", {"elo": {"a": -1, "b": -3, "c": 0}, "totalVotes": 4}).labels())
+    assert (row["label"], row["is_tie"]) == ("c", False)
+
+
+def test_an_item_that_nobody_chose_is_no_reason_for_another_one():
+    entry = compare_entry(3, 0, aggregatedResults={"a.jpg": 3, "Both": 1}, assetUrls=None)
+    assert only(file_of("Compare", entry).labels())["items"] == ["a.jpg"]
+
+
 def test_private_metadata_and_the_truth_in_it():
     results = file_of("Compare", compare_entry(1, 0, privateMetadata={"truth": "b.jpg", "ä": "7"}))
     row = only(results.labels())
@@ -292,8 +302,19 @@ def test_labelers_are_pseudonyms_and_only_with_a_key():
     assert pandas.isna(unknown)
     assert named != pseudonym("u1", "another secret, as long")
     assert "secret" not in repr(privacy)
-    with pytest.raises(errors.ValidationError, match="must have 16 characters"):
-        Privacy(labeler_key="short")
+    for key in ("short", b"bytes are no text, whatever their length", 5):
+        with pytest.raises(errors.ValidationError, match="must be a text of 16 characters"):
+            Privacy(labeler_key=key)
+
+
+def test_nobody_is_in_the_answers_to_a_task_that_we_do_not_know():
+    details = [
+        {"userId": "u1", "createdAt": "2026-01-01", "choice": "yes"},
+        {"labelerName": "u1", "found": [{"userName": "u1", "at": 3}]},
+        {"userId": "u1"},
+    ]
+    rows = file_of("Mystery", {"detailedResults": details}).responses()
+    assert rows["answer"].fillna("").tolist() == ["yes", '[{"at": 3}]', ""]
 
 
 POINTS = [{"x": 12.5, "y": 50}]
@@ -305,6 +326,7 @@ WORDS = [{"word": "cat", "wordIndex": 1}]
     [
         ("Locate", {"coordinates": POINTS}, POINTS),
         ("Line", {"lines": [{"size": 3, "points": POINTS}]}, [{"size": 3, "points": POINTS}]),
+        ("Line", {"lines": [{"points": None}]}, [{"size": None, "points": []}]),
         ("Transcription", {"selectedWords": WORDS}, [{"word": "cat", "index": 1}]),
         ("FreeText", {"answer": "a cat"}, "a cat"),
         ("Locate", {"result": {"_t": "LocateResult", "coordinates": POINTS}}, POINTS),
@@ -449,7 +471,9 @@ def test_a_file_about_something_else(tmp_path):
         ResultsFile(tmp_path / "missing.json")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"<html>", b'"text"', b'{"results": 5}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"<html>", b'"text"', b'{"results": 5}', b'{"title": "Oops"}']
+)
 def test_what_is_no_results_file(content):
     with pytest.raises(errors.ResultsError, match="results"):
         ResultsFile(content).labels()
@@ -457,7 +481,7 @@ def test_what_is_no_results_file(content):
         parse_results(content, about="job 'x'").labels()
 
 
-@pytest.mark.parametrize("document", [{}, {"info": None, "results": None}, {"results": {}}])
+@pytest.mark.parametrize("document", [{"info": None, "results": None}, {"results": {}}])
 def test_files_without_content(document):
     for results in (RapidataResults(document), ResultsFile(json.dumps(document).encode())):
         assert len(results.labels()) == len(results.responses()) == 0
@@ -483,6 +507,14 @@ def test_what_is_of_the_wrong_type_is_named_and_not_dropped(entry, problem):
     results = file_of("Compare", compare_entry(1, 0), entry)
     with pytest.raises(errors.ResultsError, match=problem):
         list(batches(View(results), ("labels", "responses")))
+
+
+@pytest.mark.parametrize("form", ["", "_arrow"])
+def test_what_fits_into_no_column_is_named(form):
+    too_large = {"userDetails": {"userScore": 10**400}}
+    results = file_of("FreeText", {"detailedResults": [too_large]})
+    with pytest.raises(errors.ResultsError, match="The column user_score cannot be made"):
+        getattr(results, f"responses{form}")()
 
 
 @pytest.mark.parametrize(
