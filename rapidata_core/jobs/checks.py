@@ -14,7 +14,7 @@ import pydantic
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo
 
 from rapidata_core.config import rapidata_config
-from rapidata_core.errors import ValidationError, problems_in
+from rapidata_core.errors import ValidationError, first, problems_in
 from rapidata_core.jobs.datapoint import is_url
 
 Value = TypeVar("Value")
@@ -25,8 +25,6 @@ MAX_CONTEXT = 400
 MAX_CONTEXT_ASSETS = 10
 # Longer than any path: somebody forgot data_type="text".
 _LONGEST_PATH = 1024
-# More than this many sentences about one argument help nobody.
-_MAX_LISTED = 10
 
 
 class Described(BaseModel, frozen=True, extra="forbid", validate_default=True):
@@ -91,11 +89,8 @@ def problems_of(values: Sequence[Value], problem: Callable[[Value], str | None])
 
 def raise_problems(problems: Sequence[str]) -> None:
     """Report all problems of one argument together."""
-    if not problems:
-        return
-    more = len(problems) - _MAX_LISTED
-    listed = [*problems[:_MAX_LISTED], *([f"and {more} more"] if more > 0 else [])]
-    raise ValueError("; ".join(listed))
+    if problems:
+        raise ValueError("; ".join(first(problems)))
 
 
 def item_problem(item: str, data_type: str | None) -> str | None:

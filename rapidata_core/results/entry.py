@@ -233,7 +233,9 @@ def _of_today(listed: Sequence[Entry], job_type: str) -> dict[str, list[Any]] | 
 
     It is most of the time that a large file takes, so one look at each answer has to do.
     """
-    field = _ANSWER_FIELDS.get(job_type, ("",))[0]
+    if job_type not in _ANSWER_FIELDS:
+        return None
+    field = _ANSWER_FIELDS[job_type][0]
     try:
         rows = [
             (

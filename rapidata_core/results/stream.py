@@ -98,7 +98,9 @@ class JsonStream:
                 # A number may go on behind what has been read so far.
                 if self._ended or self._text[end : end + 1] not in _IN_NUMBERS:
                     began, self._at = self._at, end
-                    return _whole(value) if _HALF.search(self._text, began, end) else value
+                    return (
+                        whole_characters(value) if _HALF.search(self._text, began, end) else value
+                    )
             self._more()
 
     def next_is(self, character: str) -> bool:
@@ -168,8 +170,8 @@ class JsonStream:
         )
 
 
-def _whole(value: Any) -> Any:
-    """A value without halves of characters, which JSON can express and UTF-8 cannot."""
+def whole_characters(value: Any) -> Any:
+    """A value of JSON without halves of characters, which JSON can express and UTF-8 cannot."""
     return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 

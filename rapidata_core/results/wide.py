@@ -6,12 +6,12 @@ where the vendor's SDK loses something: ``tests/contract/test_results.py`` lists
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rapidata_core.results.entry import DETAILS, UNDECIDED, Entry, assets, details, number
 from rapidata_core.results.parse import Results
+from rapidata_core.results.stream import whole_characters
 
 if TYPE_CHECKING:
     import pandas
@@ -99,9 +99,8 @@ def _frame(columns: dict[str, list[Any]]) -> pandas.DataFrame:
     try:
         return pandas.DataFrame(columns)
     except UnicodeEncodeError:
-        # Halves of characters again, of which Arrow makes no strings.
-        text = json.dumps(columns, ensure_ascii=False)
-        return pandas.DataFrame(json.loads(text.encode("utf-8", "replace")))
+        # Arrow makes no strings of them; only a document that was not read by us can have them.
+        return pandas.DataFrame(whole_characters(columns))
 
 
 class _Columns:
