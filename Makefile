@@ -3,10 +3,10 @@
 PYTHON ?= python3
 UV := .uv/bin/uv
 
-# One environment for the core, one per engine (they exclude one another's dependencies), and one
-# with the vendor's own SDK.
+# One environment for the core, one per engine (they exclude one another's dependencies), one with
+# the oldest Airflow that is served, and one with the vendor's own SDK.
 ENGINES := airflow dagster prefect
-OTHERS := $(ENGINES:%=.venv-%) .venv-contract
+OTHERS := $(ENGINES:%=.venv-%) .venv-airflow32 .venv-contract
 ENVIRONMENTS := .venv $(OTHERS)
 
 # The Python above is the one to use; uv must not fetch another.
@@ -62,8 +62,8 @@ bench: .venv .venv-contract  ## measure, also against the vendor's SDK; prints J
 
 # --- tests ----------------------------------------------------------------------------------------
 
-.PHONY: test test-core $(ENGINES:%=test-%) test-contract
-test: test-core test-contract $(ENGINES:%=test-%)  ## run all tests (each of the targets on its own, too)
+.PHONY: test test-core $(ENGINES:%=test-%) test-airflow32 test-contract
+test: test-core test-contract $(ENGINES:%=test-%) test-airflow32  ## run all tests (each of the targets on its own, too)
 
 # On httpx2, then the client once more on the HTTP library that is there without the extra `speed`.
 test-core: .venv
@@ -75,6 +75,9 @@ test-contract: .venv-contract
 
 $(ENGINES:%=test-%): test-%: .venv-%
 	.venv-$*/bin/pytest tests/$*
+
+test-airflow32: .venv-airflow32
+	.venv-airflow32/bin/pytest tests/airflow
 
 .PHONY: chaos
 chaos: .venv .venv-contract  ## prove at full size that nothing is paid twice; renews the table in docs/guarantees.md; ARGS=--quick
@@ -123,6 +126,8 @@ lock: $(UV)  ## renew requirements/ after a change of pyproject.toml; UPGRADE=1 
 		$(COMPILE) --extra $$engine --extra sandbox --group $$engine-env \
 			-o requirements/$$engine.txt || exit 1; \
 	done
+	$(COMPILE) --extra airflow --extra sandbox --group airflow32-env --exclude-newer 2026-06-15 \
+		-o requirements/airflow32.txt
 	$(UV) pip compile --group uv --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
 		-o requirements/uv.txt

@@ -20,6 +20,8 @@ with a thread for each of 200 jobs, whose requests and CPU are multiplied by fiv
 is completed meanwhile; ``wakeup_p99_s`` is the delay until whoever waits for it goes on. The others
 make slow progress all the time.
 
+``triggerer_*`` has 1,000 deferred tasks in one Airflow triggerer; ``airflow_triggers.py`` says how.
+
 ``results_*`` makes tables of results files; ``results.py`` says how.
 """
 
@@ -42,13 +44,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_triggers import TRIGGERER, measure_triggerer
 from figures import PACKAGES, child, compared, of, report
+from jobs import jobs_at_work
 from load import Connections, cpu_seconds, load
 from results import FIGURES, measure_results
 from waiting import SECONDS
 
-from rapidata_core import RapidataClient
-from rapidata_core._sync.api.jobs import JobApi
 from rapidata_core.sandbox.process import Sandbox
 
 RUNS = 5
@@ -224,7 +226,7 @@ def _watch(place: Place, side: str, count: int) -> dict[str, float]:
     sandbox, folder = place.sandbox, place.folder / f"watch-{side}"
     folder.mkdir()
     sandbox.reset()
-    job_ids = _jobs_at_work(sandbox, count)
+    job_ids = jobs_at_work(sandbox, count)
     (folder / "jobs").write_text(json.dumps(job_ids))
     with ThreadPoolExecutor(1) as pool:
         setup = READY_TO_WAIT[side].format(folder=folder)
@@ -247,27 +249,6 @@ def _watch(place: Place, side: str, count: int) -> dict[str, float]:
         "wakeup_p99": delays[int(0.99 * len(delays))],
         "threads": report["threads"],
     }
-
-
-def _jobs_at_work(sandbox: Sandbox, count: int) -> list[str]:
-    """Ids of new jobs of one definition, which have begun."""
-    account = (sandbox.client_id, sandbox.client_secret, sandbox.url)
-    with RapidataClient(*account, ca_file=sandbox.ca_file) as client:
-        definition = client.job.create_compare_job_definition(
-            "benchmark", "Which?", [["a", "b"]], data_type="text"
-        )
-        create = JobApi(client._transport).create
-        created = [
-            create(
-                definition_id=definition.id,
-                audience_id="global",
-                revision_number=1,
-                name=f"job {number}",
-            )
-            for number in range(count)
-        ]
-    sandbox.advance(1)
-    return [job.job_id for job in created]
 
 
 def _complete_some(sandbox: Sandbox, job_ids: list[str]) -> dict[str, float]:
@@ -420,6 +401,8 @@ def main() -> None:
         measure_responses()
     if any(wanted(name) for name in WATCH):
         measure_watch()
+    if any(wanted(name) for name in TRIGGERER):
+        measure_triggerer(options.quick)
     if any(wanted(name) for name in FIGURES):
         measure_results(options.quick, wanted)
     kinds = [k for k in KINDS if any(wanted(f"define_{k}_{figure}") for figure in DEFINE_FIGURES)]

@@ -1,8 +1,8 @@
-"""How a job can end for a task, and which endings a retry can mend."""
+"""How work can end for a task, and which endings a retry can mend."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 
@@ -10,8 +10,10 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from rapidata_core.errors import (
     FINAL,
+    AudienceNeedsAttentionError,
     JobNeedsAttentionError,
     RapidataError,
+    ValidationError,
     WaitTimeoutError,
 )
 
@@ -25,16 +27,28 @@ class Outcome(StrEnum):
     NEEDS_ATTENTION = "needs_attention"
     """Somebody has to act on the platform; a retry finds out whether somebody has."""
     TIMEOUT = "timeout"
-    """The job goes on; a retry waits for it again."""
+    """The work goes on; a retry waits for it again."""
     ERROR = "error"
     """A retry may help."""
 
 
+class RapidataTaskError(AirflowException):
+    """A task failed, and a retry may mend it.
+
+    Attributes:
+        outcome: How the work ended.
+    """
+
+    def __init__(self, message: str, outcome: Outcome = Outcome.ERROR) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
 def outcome_of(error: Exception) -> Outcome:
-    """How a job ends for a task that meets this error."""
+    """How work ends for a task that meets this error."""
     if isinstance(error, FINAL):
         return Outcome.FAILED
-    if isinstance(error, JobNeedsAttentionError):
+    if isinstance(error, JobNeedsAttentionError | AudienceNeedsAttentionError):
         return Outcome.NEEDS_ATTENTION
     if isinstance(error, WaitTimeoutError):
         return Outcome.TIMEOUT
@@ -45,7 +59,7 @@ def task_error(outcome: str, message: str) -> AirflowException:
     """The exception with which a task fails; Airflow retries it unless the outcome is final."""
     if outcome == Outcome.FAILED:
         return AirflowFailException(message)
-    return AirflowException(message)
+    return RapidataTaskError(message, Outcome(outcome))
 
 
 @contextmanager
@@ -54,9 +68,20 @@ def failing_the_task() -> Generator[None]:
 
     Raises:
         AirflowFailException: No retry can mend it.
-        AirflowException: A retry may.
+        RapidataTaskError: A retry may.
     """
     try:
         yield
     except RapidataError as error:
         raise task_error(outcome_of(error), str(error)) from error
+
+
+def reaction_problems(on_attention: Mapping[str, str] | None) -> list[str]:
+    """What is wrong with reactions to states in which somebody has to act."""
+    from rapidata_core.policy.polling import reactions
+
+    try:
+        reactions(on_attention)
+    except ValidationError as error:
+        return error.problems
+    return []

@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from rapidata_core.results.privacy import Privacy as Privacy
     from rapidata_core.results.quality.gate import QualityGate as QualityGate
     from rapidata_core.results.quality.gate import QualityReport as QualityReport
+    from rapidata_core.results.rows import job_about as job_about
     from rapidata_core.settings import AllowNeitherBoth as AllowNeitherBoth
     from rapidata_core.settings import AllowNeitherBothSetting as AllowNeitherBothSetting
     from rapidata_core.settings import ClassifyEquirectangular as ClassifyEquirectangular
@@ -150,11 +151,13 @@ if TYPE_CHECKING:
     from rapidata_core.types import ClassifyDatapointResult as ClassifyDatapointResult
     from rapidata_core.types import ClassifyFlowItemResult as ClassifyFlowItemResult
     from rapidata_core.types import CostEstimate as CostEstimate
+    from rapidata_core.types import FinishedJob as FinishedJob
     from rapidata_core.types import FlowItemResult as FlowItemResult
     from rapidata_core.types import FlowItemState as FlowItemState
     from rapidata_core.types import JobProgress as JobProgress
     from rapidata_core.types import JobState as JobState
     from rapidata_core.types import Manifest as Manifest
+    from rapidata_core.types import News as News
     from rapidata_core.types import OnChanged as OnChanged
     from rapidata_core.types import Origin as Origin
     from rapidata_core.types import OutstandingBalance as OutstandingBalance
@@ -165,6 +168,7 @@ if TYPE_CHECKING:
     from rapidata_core.types import SignalRun as SignalRun
     from rapidata_core.types import SignalRunStatus as SignalRunStatus
     from rapidata_core.types import SpendCap as SpendCap
+    from rapidata_core.types import Standing as Standing
     from rapidata_core.types import Submission as Submission
     from rapidata_core.types import Tag as Tag
     from rapidata_core.types import VoteAggregation as VoteAggregation
@@ -248,6 +252,7 @@ _HOMES = {
     "results.parse": ["RapidataResults", "Results", "ResultsFile"],
     "results.privacy": ["Privacy"],
     "results.quality.gate": ["QualityGate", "QualityReport"],
+    "results.rows": ["job_about"],
     "results.export.dataset": ["Dataset", "check_directory", "write_dataset"],
     "settings": [
         "AllowNeitherBoth",
@@ -301,11 +306,13 @@ _HOMES = {
         "ClassifyDatapointResult",
         "ClassifyFlowItemResult",
         "CostEstimate",
+        "FinishedJob",
         "FlowItemResult",
         "FlowItemState",
         "JobProgress",
         "JobState",
         "Manifest",
+        "News",
         "OnChanged",
         "Origin",
         "OutstandingBalance",
@@ -316,6 +323,7 @@ _HOMES = {
         "SignalRun",
         "SignalRunStatus",
         "SpendCap",
+        "Standing",
         "Submission",
         "Tag",
         "VoteAggregation",

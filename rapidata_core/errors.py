@@ -184,7 +184,15 @@ class NotFoundError(RapidataError):
 
 
 class RateLimitedError(RapidataError):
-    """The platform asked us to slow down for longer than we were willing to wait."""
+    """The platform asked us to slow down for longer than we were willing to wait.
+
+    Attributes:
+        retry_after: Seconds that it asked us to wait, or None where it did not say.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.retry_after = retry_after
 
 
 class ServerError(RapidataError):
@@ -294,6 +302,18 @@ class JobFailedError(JobError):
 
 class JobNeedsAttentionError(JobError):
     """The job does not go on by itself: somebody has to act."""
+
+
+class AudienceNeedsAttentionError(RapidataError):
+    """Nobody will ever qualify for the audience unless somebody acts.
+
+    Attributes:
+        audience_id: The audience.
+    """
+
+    def __init__(self, message: str, *, audience_id: str, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.audience_id = audience_id
 
 
 class WaitTimeoutError(JobError, TimeoutError):
@@ -489,6 +509,7 @@ class QualityGateError(RapidataError):
 FINAL: tuple[type[RapidataError], ...] = (
     AuthenticationError,
     BudgetExceededError,
+    FlowItemFailedError,
     JobFailedError,
     KeyConflictError,
     NotFoundError,

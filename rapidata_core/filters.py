@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
@@ -239,6 +239,27 @@ def check_filters(filters: Sequence[Filter], subject: str = "filters") -> Sequen
     return filters
 
 
+def parse_filters(filters: Sequence[Filter | Mapping[str, Any]]) -> list[Filter]:
+    """Read filters from the platform's JSON; what is a filter already stays as it is.
+
+    Args:
+        filters: What was given, for example ``[{"_t": "CountryFilter", "countries": ["US"]}]``.
+
+    Raises:
+        ValidationError: There are none; something among them is no filter; or one is not valid.
+            A kind that we do not know is left to the platform.
+    """
+    if isinstance(filters, Filter | Mapping):
+        raise ValidationError("filters", ["must be a list; put the filter into [ ]"])
+    read = [read_filter(part) if isinstance(part, Mapping) else part for part in filters]
+    check_filters(read)
+    wrong = [part for one in read for part in _unread(one)]
+    if wrong:
+        example = CountryFilter(["US"]).wire()
+        raise ValidationError("filters", [f"{part!r} is not like {example!r}" for part in wrong])
+    return read
+
+
 def combined(filters: Sequence[Filter]) -> Filter:
     """One filter that says what the list says: all of them.
 
@@ -271,6 +292,22 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Filter]] = {
     "OrFilter": lambda content: OrFilter([read_filter(part) for part in content["filters"]]),
     "NotFilter": lambda content: NotFilter(read_filter(content["filter"])),
 }
+
+
+def _unread(given: Filter) -> Iterator[Mapping[str, Any]]:
+    """What of a filter is of a kind that we know, and cannot be read nevertheless."""
+    match given:
+        case UnknownFilter(content):
+            kind = content.get("_t")
+            if not isinstance(kind, str) or kind in _READERS:
+                yield content
+        case AndFilter(parts) | OrFilter(parts):
+            for part in parts:
+                yield from _unread(part)
+        case NotFilter(part):
+            yield from _unread(part)
+        case _:
+            pass
 
 
 def _parts(kind: type[AndFilter] | type[OrFilter], given: Filter) -> Sequence[Filter]:

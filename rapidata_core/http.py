@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -60,7 +59,7 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 class AsyncSession:
-    """An HTTP client and a lock, both bound to one event loop."""
+    """An HTTP client, bound to one event loop."""
 
     def __init__(self, ca_file: str | None) -> None:
         self.client = httpx.AsyncClient(
@@ -70,11 +69,10 @@ class AsyncSession:
             limits=_LIMITS,
             follow_redirects=False,
         )
-        self.lock = asyncio.Lock()
 
 
 class AsyncSessions:
-    """One session per event loop: connections and locks cannot move between loops."""
+    """One session per event loop: connections cannot move between loops."""
 
     def __init__(self, ca_file: str | None) -> None:
         self._ca_file = ca_file
@@ -98,7 +96,7 @@ class AsyncSessions:
 
 
 class Session:
-    """An HTTP client and a lock, both bound to one process."""
+    """An HTTP client, bound to one process."""
 
     def __init__(self, ca_file: str | None) -> None:
         self.client = httpx.Client(
@@ -108,7 +106,6 @@ class Session:
             limits=_LIMITS,
             follow_redirects=False,
         )
-        self.lock = threading.Lock()
         # A client that nobody closes, as in most scripts, leaves no open sockets behind.
         finalize(self, _close, self.client, os.getpid())
 
@@ -122,8 +119,7 @@ def _close(client: httpx.Client, pid: int) -> None:
 class Sessions:
     """One session per process: Airflow forks its tasks from processes that may have used us.
 
-    A forked child that went on with its parent's connections would garble the parent's TLS
-    stream, and a lock that another thread held at the fork would never be released.
+    A forked child that went on with its parent's connections would garble the parent's TLS stream.
     """
 
     def __init__(self, ca_file: str | None) -> None:

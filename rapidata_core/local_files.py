@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rapidata_core.upload_cache import FileState
@@ -58,6 +59,11 @@ def look_at(path: str) -> FileState | str:
     if not facts.st_size:
         return f"{path!r} is empty"
     return FileState.of(facts)
+
+
+def digests(paths: Iterable[str]) -> dict[str, str]:
+    """Digests of files by path; those that cannot be uploaded are left out."""
+    return {path: read(path).digest for path in paths if not isinstance(look_at(path), str)}
 
 
 def read(path: str) -> LocalFile:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rapidata_core.errors import ValidationError, blank, is_number
 
+Item = TypeVar("Item")
 Calendar = Literal["day", "week", "month"]
 """A period of a spend cap, in UTC."""
 OnChanged = Literal["error", "adopt", "new"]
@@ -299,6 +300,10 @@ class Manifest:
         label_count: Its rows.
         responses: Path or URL of the parquet file with a row per human answer.
         response_count: Its rows.
+        mean_agreement: The mean of the labels' column ``agreement``: the share of the most frequent
+            answer, 0..1. None where answers are no votes for an option.
+        quality: What the quality gate found, in brief: ``passed``, ``checks``, at most five of the
+            ``worst`` datapoints and ``worst_count``. None without a gate.
     """
 
     job_id: str
@@ -312,6 +317,8 @@ class Manifest:
     label_count: int
     responses: str
     response_count: int
+    mean_agreement: float | None = None
+    quality: dict[str, Any] | None = field(default=None, hash=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for example for JSON."""
@@ -351,6 +358,44 @@ class SignalRun:
     job_id: str | None = None
     skipped_reason: str | None = None
     failure_message: str | None = None
+
+
+@dataclass(frozen=True)
+class FinishedJob:
+    """A job that ended.
+
+    Attributes:
+        id: The job.
+        name: Its name for people.
+        state: ``Completed`` or ``Failed``.
+        definition_id: What was asked.
+        audience_id: Who was asked.
+        completed_at: When its results were there; None for a job that failed.
+        url: Its page in the dashboard.
+        failure_message: Why it failed.
+    """
+
+    id: str
+    name: str
+    state: str
+    definition_id: str
+    audience_id: str
+    completed_at: datetime | None
+    url: str
+    failure_message: str | None = None
+
+
+@dataclass(frozen=True)
+class News(Generic[Item]):
+    """What ended since somebody looked last.
+
+    Attributes:
+        items: What ended, those that began first come first.
+        cursor: For the next look, as JSON. Keep it when the items are taken care of.
+    """
+
+    items: list[Item]
+    cursor: dict[str, Any]
 
 
 class FlowItemState(StrEnum):
@@ -412,6 +457,25 @@ class VoteAggregation(StrEnum):
 
     MAJORITY_VOTE = "MajorityVote"
     ALL_VOTES = "AllVotes"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a model stands in a leaderboard, or in a benchmark.
+
+    Attributes:
+        participant: The model's name.
+        rank: 1 is the best; equal scores have equal ranks. None while it has no score.
+        score: Its score, or None while there is none.
+        wins: Matches that it won.
+        matches: Matches that it took part in.
+    """
+
+    participant: str
+    rank: int | None
+    score: float | None
+    wins: float
+    matches: float
 
 
 @dataclass(frozen=True)

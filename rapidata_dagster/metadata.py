@@ -74,8 +74,13 @@ def labels_manifest(
 
 
 def _manifest_in(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Manifest:
-    names = [field.name for field in fields(Manifest)]
-    return Manifest(**{name: metadata[f"rapidata/{name}"].value for name in names})
+    # Labels of earlier versions say less.
+    said = {
+        field.name: metadata[f"rapidata/{field.name}"].value
+        for field in fields(Manifest)
+        if f"rapidata/{field.name}" in metadata
+    }
+    return Manifest(**said)
 
 
 def _preview(path: str) -> dg.TableMetadataValue:

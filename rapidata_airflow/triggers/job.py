@@ -3,90 +3,83 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
-from rapidata_airflow.hooks.rapidata import RapidataHook
-from rapidata_airflow.outcomes import Outcome, outcome_of
+from rapidata_airflow.kills import pause_if_ended
+from rapidata_airflow.triggers.waiting import RapidataTrigger
+from rapidata_airflow.version import AIRFLOW_3_3
 
 if TYPE_CHECKING:
-    from rapidata_core import JobProgress
-
-# A trigger that fires within seconds of the deferral can make Airflow (3.2, 3.3) take the worker's
-# exit for the end of the task and fail it: apache/airflow issues 66374 and 71580.
-FIRST_POLL_DELAY = 15.0
+    from rapidata_core import AsyncRapidataClient, JobProgress, Reaction
 
 
-class RapidataJobTrigger(BaseTrigger):
+KillAction = Literal["pause", "keep"]
+
+
+class RapidataJobTrigger(RapidataTrigger):
     """Wait for a job; fire one event ``{"status", "job_id", "message"}``, whatever happens.
+
+    When somebody marks the waiting task as failed or as successful, the job is paused. Clearing the
+    task leaves it alone, as the new try adopts it, and so does the end of the triggerer.
 
     Args:
         job_id: The job.
-        rapidata_conn_id: The connection's id.
-        deadline: When to give up, in seconds since the epoch, so that a restart of the triggerer
-            does not start the wait anew; None waits for ever.
-        poll_interval: Seconds between looks; by default it grows with the time waited.
-        first_poll_delay: Seconds until the first look.
+        on_attention: What to do in states in which somebody has to act; see
+            :meth:`rapidata_core.RapidataJob.wait`.
+        on_kill_action: ``pause`` the job when the task is ended from outside, or ``keep`` it going.
+        handed: What the task wants to know again, as plain JSON; the event has it.
+        **kwargs: See :class:`RapidataTrigger`.
     """
+
+    subject = ("job_id", "handed")
+    options = ("on_attention", "on_kill_action")
 
     def __init__(
         self,
         *,
         job_id: str,
-        rapidata_conn_id: str = RapidataHook.default_conn_name,
-        deadline: float | None = None,
-        poll_interval: float | None = None,
-        first_poll_delay: float = FIRST_POLL_DELAY,
+        on_attention: Mapping[str, Reaction] | None = None,
+        on_kill_action: KillAction = "pause",
+        handed: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()  # pyright: ignore[reportUnknownMemberType]
+        super().__init__(**kwargs)
         self.job_id = job_id
-        self.rapidata_conn_id = rapidata_conn_id
-        self.deadline = deadline
-        self.poll_interval = poll_interval
-        self.first_poll_delay = first_poll_delay
+        self.on_attention = on_attention
+        self.on_kill_action: KillAction = on_kill_action
+        self.handed = handed
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """The class and the arguments with which the triggerer makes this trigger again."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "job_id": self.job_id,
-                "rapidata_conn_id": self.rapidata_conn_id,
-                "deadline": self.deadline,
-                "poll_interval": self.poll_interval,
-                "first_poll_delay": self.first_poll_delay,
-            },
+    async def wait(self, client: AsyncRapidataClient, timeout: float | None) -> dict[str, Any]:
+        """See :meth:`RapidataTrigger.wait`; finds nothing beyond that the job is done."""
+        # All triggers of an account share one watcher, so this asks for no more than its id.
+        await client.job.wait(
+            self.job_id,
+            timeout=timeout,
+            on_progress=self._log_progress,
+            poll_interval=self.poll_interval,
+            on_attention=self.on_attention,
         )
+        return {}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then fire."""
-        status, message = await self._outcome()
-        yield TriggerEvent({"status": str(status), "job_id": self.job_id, "message": message})
-
-    async def _outcome(self) -> tuple[Outcome, str]:
         try:
-            await asyncio.sleep(self.first_poll_delay)
-            await self._wait()
-        # A trigger that raises fails its task without a word about the job.
-        except Exception as error:
-            outcome = outcome_of(error)
-            if outcome is Outcome.ERROR:
-                self.log.exception("Cannot wait for job %s", self.job_id)
-            return outcome, str(error) or type(error).__name__
-        return Outcome.COMPLETED, f"Job {self.job_id} is done"
+            async for event in super().run():
+                yield event
+        except asyncio.CancelledError:
+            if not AIRFLOW_3_3:
+                # It does not tell why it cancels, and knows no `on_kill`.
+                await self.on_kill()
+            raise
 
-    async def _wait(self) -> None:
-        async with await RapidataHook(self.rapidata_conn_id).aget_conn() as client:
-            # All triggers of an account share one watcher, so this asks for no more than its id.
-            await client.job.wait(
-                self.job_id,
-                timeout=None if self.deadline is None else max(0.0, self.deadline - time.time()),
-                on_progress=self._log_progress,
-                poll_interval=self.poll_interval,
-            )
+    async def on_kill(self) -> None:
+        """Pause the job if the task was ended from outside."""
+        ti = self.task_instance
+        if self.on_kill_action == "pause" and ti is not None:
+            await pause_if_ended(ti, self.job_id, self.rapidata_conn_id, self.log)
 
     def _log_progress(self, progress: JobProgress) -> None:
         self.log.info(

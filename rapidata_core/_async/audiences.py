@@ -3,38 +3,62 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from rapidata_core._async.api.audiences import AsyncAudienceApi
 from rapidata_core._async.definitions import AsyncRapidataJobDefinition
 from rapidata_core._async.examples import AsyncExamples
 from rapidata_core._async.jobs import AsyncRapidataJob, assign, find_jobs
+from rapidata_core._async.recruiting import wait_for_people
+from rapidata_core._async.reuse import reuse_or_create_audience
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.waiting import SETTLE_PAUSES
 from rapidata_core.concurrency import async_offload, async_sleep
-from rapidata_core.errors import RapidataError, ServerError, TransportError, is_undone, refuse_blank
-from rapidata_core.filters import Filter, check_filters, combined, read_filter
+from rapidata_core.errors import (
+    RapidataError,
+    ServerError,
+    TransportError,
+    ValidationError,
+    blank,
+    is_undone,
+    refuse_blank,
+)
+from rapidata_core.filters import (
+    Filter,
+    check_filters,
+    combined,
+    parse_filters,
+    read_filter,
+)
 from rapidata_core.jobs import (
     ClassificationExample,
     CompareExample,
     DrawExample,
     LocateExample,
+    QualificationExample,
     SelectWordsExample,
 )
 from rapidata_core.jobs.checks import given
+from rapidata_core.jobs.datapoint import is_url
+from rapidata_core.jobs.qualification import distinct, doubtful, parse_examples
+from rapidata_core.local_files import digests, look_at
 from rapidata_core.policy.audiences import (
+    audience_fingerprint,
     graduation_rule,
     is_hopeless,
     is_same_rule,
     is_unlisted,
     recruiting,
 )
+from rapidata_core.policy.submission import key_marker, readable, renamed
 from rapidata_core.types import Box, RecruitingMetrics, Setting
 from rapidata_core.wire.audience import AudienceAnswer
 
 if TYPE_CHECKING:
     import pandas
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger("rapidata_core.audience")
 GLOBAL = "global"
@@ -52,7 +76,12 @@ class AsyncAnyAudience:
         self._transport = transport
         self._audiences = AsyncAudienceApi(transport)
         self.id = audience_id
-        self.name = name
+        self.name = readable(name)
+
+    @property
+    def url(self) -> str:
+        """Its page in the dashboard."""
+        return self._transport.page("audiences", self.id)
 
     async def assign_job(
         self,
@@ -161,15 +190,16 @@ class AsyncRapidataAudience(AsyncAnyAudience):
     async def reload(self) -> AsyncRapidataAudience:
         """Read name, filters and status anew."""
         found = await self._audiences.get(self.id)
-        self.name, self.status = found.name, found.status
+        self.name, self.status = readable(found.name), found.status
         self.filters = [read_filter(content) for content in found.filters or []]
         return self
 
     async def update_name(self, name: str) -> AsyncRapidataAudience:
-        """Give it another name."""
+        """Give it another name for people; what it is found again by stays."""
         refuse_blank(name=name)
-        await self._audiences.update(self.id, {"name": name})
-        self.name = name
+        current = (await self._audiences.get(self.id)).name
+        await self._audiences.update(self.id, {"name": renamed(current, name)})
+        self.name = readable(name)
         return self
 
     async def update_filters(self, filters: Sequence[Filter]) -> AsyncRapidataAudience:
@@ -238,9 +268,10 @@ class AsyncRapidataAudience(AsyncAnyAudience):
                 context=context,
                 media_context=media_context,
                 explanation=explanation,
+                settings=settings,
             )
         )
-        await self._examples.add("classification", example, settings)
+        await self._examples.add(example)
         return self
 
     async def add_compare_example(
@@ -278,9 +309,10 @@ class AsyncRapidataAudience(AsyncAnyAudience):
                 context=context,
                 media_context=media_context,
                 explanation=explanation,
+                settings=settings,
             )
         )
-        await self._examples.add("compare", example, settings)
+        await self._examples.add(example)
         return self
 
     async def add_locate_example(
@@ -315,9 +347,10 @@ class AsyncRapidataAudience(AsyncAnyAudience):
                 context=context,
                 media_context=media_context,
                 explanation=explanation,
+                settings=settings,
             )
         )
-        await self._examples.add("locate", example, settings)
+        await self._examples.add(example)
         return self
 
     async def add_draw_example(
@@ -352,9 +385,10 @@ class AsyncRapidataAudience(AsyncAnyAudience):
                 context=context,
                 media_context=media_context,
                 explanation=explanation,
+                settings=settings,
             )
         )
-        await self._examples.add("draw", example, settings)
+        await self._examples.add(example)
         return self
 
     async def add_select_words_example(
@@ -392,9 +426,10 @@ class AsyncRapidataAudience(AsyncAnyAudience):
                 required_precision=required_precision,
                 required_completeness=required_completeness,
                 explanation=explanation,
+                settings=settings,
             )
         )
-        await self._examples.add("select_words", example, settings)
+        await self._examples.add(example)
         return self
 
     async def get_examples(self, amount: int = 10, page: int = 1) -> pandas.DataFrame:
@@ -429,6 +464,25 @@ class AsyncRapidataAudience(AsyncAnyAudience):
         """How many labelers are how far; all zero for audiences that recruit nobody."""
         found = recruiting((await self._audiences.metrics(self.id)).users_per_state)
         return found or RecruitingMetrics(0, 0, 0, 0, {})
+
+    async def wait_until_ready(
+        self,
+        graduates: int = 1,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+    ) -> RecruitingMetrics:
+        """Wait until people have qualified; an audience that recruits nobody is ready at once.
+
+        Args:
+            graduates: How many.
+            timeout: Seconds to wait at most; None waits for ever.
+            poll_interval: Seconds between looks; by default it grows with the time waited.
+
+        Raises:
+            WaitTimeoutError: It takes longer; recruiting goes on, wait again.
+            AudienceNeedsAttentionError: Nobody is being recruited; it says what is missing.
+        """
+        return await wait_for_people(self._transport, self.id, graduates, timeout, poll_interval)
 
     async def _look_before_paying(self) -> None:
         if self.id == GLOBAL:
@@ -476,21 +530,92 @@ class AsyncAudiences:
         refuse_blank(name=name)
         chosen = list(check_filters(filters)) if filters else []
         rule = graduation_rule(target_accuracy, min_tasks, max_tasks)
-        body: dict[str, Any] = {"name": name, "filters": [part.wire() for part in chosen]}
+        audience_id = await self._create(name, chosen, rule)
+        return AsyncRapidataAudience(
+            self._transport, audience_id, name, filters=chosen, status="Created"
+        )
+
+    async def get_or_create_audience(
+        self,
+        name: str,
+        examples: Sequence[QualificationExample | Mapping[str, Any]],
+        filters: Sequence[Filter | Mapping[str, Any]] | None = None,
+        target_accuracy: float | None = None,
+        min_tasks: int | None = None,
+        max_tasks: int | None = None,
+    ) -> AsyncRapidataAudience:
+        """The audience with these examples that was made before, or a new one.
+
+        It is found by its content: all arguments but the name. A local file counts with its path
+        and what is in it. Examples that are missing, because an earlier attempt was interrupted or
+        somebody has deleted them, are added. Recruiting is not begun.
+
+        Args:
+            name: For people, if it is made now.
+            examples: What labelers have to answer to join, in whichever order: examples, or what
+                :func:`rapidata_core.jobs.qualification.parse_example` reads.
+            filters: See :meth:`create_audience`; also in the platform's JSON.
+            target_accuracy: See :meth:`create_audience`.
+            min_tasks: See :meth:`create_audience`.
+            max_tasks: See :meth:`create_audience`.
+
+        Raises:
+            ValidationError: Something is wrong; it lists every problem at once.
+            RapidataError: It could not be made, or not all examples could be added. Call it again:
+                it goes on where it was interrupted.
+        """
+        problems = blank("name", name)
+        tasks = _checked(lambda: parse_examples(examples), problems) or []
+        chosen = _checked(lambda: parse_filters(filters), problems) if filters else None
+        rule = _checked(lambda: graduation_rule(target_accuracy, min_tasks, max_tasks), problems)
+        problems += await async_offload(_file_problems, tasks)
+        if problems:
+            raise ValidationError("audience", problems)
+        for doubt in doubtful(tasks):
+            _log.warning("audience %r: %s", name, doubt)
+        return await self._reuse_or_create(name, distinct(tasks), list(chosen or []), rule)
+
+    async def _reuse_or_create(
+        self,
+        name: str,
+        examples: Sequence[QualificationExample],
+        filters: Sequence[Filter],
+        rule: dict[str, Any] | None,
+    ) -> AsyncRapidataAudience:
+        paths = {item for one in examples for item in one.items() if not is_url(item)}
+        files = await async_offload(digests, paths)
+        content = audience_fingerprint(examples, filters, rule, files)
+        marker = key_marker(self._transport.settings.namespace, f"audience/{content}")
+
+        async def work() -> AsyncRapidataAudience:
+            found = await reuse_or_create_audience(
+                self._transport,
+                marker,
+                lambda answer: self._takes(answer, filters, rule),
+                lambda: self._create(f"{name}{marker}", filters, rule),
+            )
+            await AsyncExamples(self._transport, found.id).complete(examples)
+            return self._audience(found)
+
+        return await self._transport.flights.once(f"create {marker}", work)
+
+    async def _create(
+        self, name: str, filters: Sequence[Filter], rule: dict[str, Any] | None
+    ) -> str:
+        """Make an audience; a lost answer is resolved by looking for it."""
+        body: dict[str, Any] = {"name": name, "filters": [part.wire() for part in filters]}
         if rule is not None:
             body["graduationRule"] = rule
         try:
-            audience_id = (await self._audiences.create(body)).audience_id
+            return (await self._audiences.create(body)).audience_id
         except (TransportError, ServerError) as error:
             if is_undone(error):
                 raise
             _log.warning("the answer about audience %r was lost; looking whether it is there", name)
-            audience_id = await self._find_lost(name, chosen, rule)
-            if audience_id is None:
+            found = await self._find_lost(name, filters, rule)
+            if found is None:
                 raise
-        return AsyncRapidataAudience(
-            self._transport, audience_id, name, filters=chosen, status="Created"
-        )
+            return found
 
     async def create_unlisted_audience(self, name: str) -> AsyncRapidataUnlistedAudience:
         """Make an audience of your own people, who come by its ``link``.
@@ -547,6 +672,14 @@ class AsyncAudiences:
             status=answer.status,
         )
 
+    def _takes(
+        self, answer: AudienceAnswer, filters: Sequence[Filter], rule: dict[str, Any] | None
+    ) -> bool:
+        """Whether an audience takes whom another one with these filters and this rule takes."""
+        if answer.filter is not None or self._audience(answer).filters != list(filters):
+            return False
+        return is_same_rule(rule, answer.graduation_rule)
+
     async def _find_lost(
         self, name: str, filters: Sequence[Filter], rule: dict[str, Any] | None
     ) -> str | None:
@@ -557,10 +690,9 @@ class AsyncAudiences:
         for pause in SETTLE_PAUSES:
             await async_sleep(pause)
             for answer in await self._audiences.list([("name[eq]", name)]):
-                same = self._audience(answer)
-                if (same.name, same.status, same.filters) != (name, "Created", list(filters)):
+                if (answer.name, answer.status) != (name, "Created"):
                     continue
-                if not is_same_rule(rule, answer.graduation_rule):
+                if not self._takes(answer, filters, rule):
                     continue
                 if not await self._audiences.examples(answer.id, size=1):
                     return answer.id
@@ -569,6 +701,25 @@ class AsyncAudiences:
 
 def _has_nobody(metrics: RecruitingMetrics | None) -> bool:
     return metrics is None or metrics.graduated == 0
+
+
+def _checked(read: Callable[[], Result], problems: list[str]) -> Result | None:
+    """What is read from an argument, or what is wrong with it, added to other problems."""
+    try:
+        return read()
+    except ValidationError as error:
+        problems += error.problems
+        return None
+
+
+def _file_problems(examples: Sequence[QualificationExample]) -> list[str]:
+    """What keeps local files from being uploaded that examples name."""
+    return [
+        f"examples[{index}]: {found}"
+        for index, example in enumerate(examples)
+        for item in example.items()
+        if not is_url(item) and isinstance(found := look_at(item), str)
+    ]
 
 
 def _frame(rows: list[dict[str, Any]]) -> pandas.DataFrame:

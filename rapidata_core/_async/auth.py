@@ -1,4 +1,7 @@
-"""Bearer tokens: fetched once, renewed early, shared between processes when asked to."""
+"""Bearer tokens: fetched once for all clients of an account, renewed early.
+
+Other processes get them through a file, when asked to.
+"""
 
 from __future__ import annotations
 
@@ -7,78 +10,108 @@ import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
+from rapidata_core.concurrency import AsyncFlights, async_offload
 from rapidata_core.config import Settings
 from rapidata_core.errors import AuthenticationError
-from rapidata_core.http import AsyncSession
-from rapidata_core.policy.tokens import Token
+from rapidata_core.policy.tokens import Token, account_digest
+
+# The living tokens by account. All clients of the process share them, those that were closed, too;
+# a forked child inherits them.
+_living: dict[str, Token] = {}
+_flights = AsyncFlights()
 
 
 class AsyncTokens:
-    """Gives out a valid token; at most one request for a new one is under way at a time."""
+    """Gives out a valid token of an account; all clients of the account share it.
 
-    def __init__(self, settings: Settings, fetch: Callable[[], Awaitable[Token]]) -> None:
+    At most one request for a new one is under way at a time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        fetch: Callable[[], Awaitable[Token]],
+        on_token: Callable[[str], object] | None = None,
+    ) -> None:
         """Remember where tokens come from.
 
         Args:
             settings: Credentials and the token file.
             fetch: Asks the token endpoint.
+            on_token: Told each token before it is given out for the first time.
         """
         self._settings = settings
         self._fetch = fetch
-        self._token: Token | None = None
+        self._on_token = on_token
+        self._told: str | None = None
+        self._account = account_digest(settings)
+        # Without credentials, what the file says now tells whose token it is, so each client reads.
+        self._living = _living if settings.client_id else dict[str, Token]()
 
-    async def get(self, session: AsyncSession, refused: str | None = None) -> str:
+    async def get(self, refused: str | None = None) -> str:
         """A token for the next request.
 
         Args:
-            session: Its lock makes the renewal single-flight.
             refused: The token that the platform has just answered 401 to, if any.
 
         Raises:
             AuthenticationError: There is no way to get one.
         """
-        if self._usable(refused):
-            return self._value()
-        async with session.lock:
-            # Somebody may have renewed it while we waited: a task or thread, or a process that
-            # shares the token file.
-            if not self._usable(refused):
-                self._take_over_shared()
-            if not self._usable(refused):
-                await self._renew()
-            return self._value()
+        token = _usable(self._living.get(self._account), refused)
+        if token is None:
+            # Whoever had none, or another one, refused does not wait for the same.
+            flight = f"{self._account} {refused}"
+            token = await _flights.once(flight, partial(self._renew, refused))
+        # Another client may have fetched it, so each tells for itself.
+        if self._on_token is not None and token.value != self._told:
+            await async_offload(self._on_token, token.value)
+            self._told = token.value
+        return token.value
 
-    def _usable(self, refused: str | None) -> bool:
-        token = self._token
-        return token is not None and token.value != refused and time.time() < token.renew_at
+    async def _renew(self, refused: str | None) -> Token:
+        """Get and keep another token than the one that was refused."""
+        # Somebody may have renewed it since we looked: a task or thread, or a process that shares
+        # the token file.
+        token = _usable(self._living.get(self._account), refused)
+        token = token or _usable(self._stored(), refused) or await self._fetched()
+        now = time.time()
+        for account, other in list(self._living.items()):
+            if other.expires_at < now:
+                self._living.pop(account, None)
+        self._living[self._account] = token
+        return token
 
-    def _value(self) -> str:
-        assert self._token is not None
-        return self._token.value
-
-    async def _renew(self) -> None:
+    async def _fetched(self) -> Token:
         if not self._settings.client_id:
             raise AuthenticationError(
                 f"The token in {self._settings.token_file} is missing, expired or refused, and "
                 "there are no credentials to get a new one with. Renew the file, or set "
                 "RAPIDATA_CLIENT_ID and RAPIDATA_CLIENT_SECRET."
             )
-        self._token = await self._fetch()
+        token = await self._fetch()
         if self._settings.token_file is not None:
-            _write(self._settings.token_file, self._token, self._owner())
+            _write(self._settings.token_file, token, self._owner())
+        return token
 
-    def _take_over_shared(self) -> None:
-        if self._settings.token_file is not None:
-            shared = _read(self._settings.token_file, self._owner())
-            self._token = shared or self._token
+    def _stored(self) -> Token | None:
+        path = self._settings.token_file
+        return None if path is None else _read(path, self._owner())
 
     def _owner(self) -> dict[str, str]:
         """Whose token it is: one account's token must not be used for another's work."""
         if not self._settings.client_id:
             return {}
         return {"client_id": self._settings.client_id, "auth": self._settings.endpoints.auth}
+
+
+def _usable(token: Token | None, refused: str | None) -> Token | None:
+    """The token, unless it is due, or is the one that was refused."""
+    if token is None or token.value == refused or token.renew_at <= time.time():
+        return None
+    return token
 
 
 def _read(path: Path, owner: dict[str, str]) -> Token | None:

@@ -29,6 +29,7 @@ from rapidata_core.errors import (
     ValidationError,
     blank,
     is_whole,
+    refuse_blank,
 )
 from rapidata_core.jobs.datapoint import asset_input
 from rapidata_core.policy.benchmarks import (
@@ -137,6 +138,16 @@ class AsyncRapidataBenchmark:
             AsyncBenchmarkParticipant(self._transport, self.id, answer)
             for answer in await self._benchmarks.participants(self.id)
         ]
+
+    async def get_participant_by_id(self, participant_id: str) -> AsyncBenchmarkParticipant:
+        """Find a model again.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        refuse_blank(participant_id=participant_id)
+        answer = await AsyncParticipantApi(self._transport).get(participant_id)
+        return AsyncBenchmarkParticipant(self._transport, self.id, answer)
 
     async def reload(self) -> AsyncRapidataBenchmark:
         """Read the name anew, and the prompts when they are used next."""
@@ -350,12 +361,15 @@ class AsyncRapidataBenchmark:
         identifiers: Sequence[str] | None = None,
         prompts: Sequence[str] | None = None,
         data_type: Literal["media", "text"] = "media",
-    ) -> None:
+    ) -> AsyncBenchmarkParticipant:
         """Add a model and evaluate it on every leaderboard. This costs money, once.
 
         See :meth:`add_model` for arguments and errors; a model whose media are incomplete is not
         submitted, and one of the same name with the same media that was submitted is not submitted
         again. For new media under the names of old files, give the model another name.
+
+        Returns:
+            The model; :meth:`AsyncBenchmarkParticipant.wait` waits for its evaluation.
         """
         participant, samples = await self._add(name, media, identifiers, prompts, data_type)
         found = await self._model(name, samples, data_type, complete=True)
@@ -364,6 +378,7 @@ class AsyncRapidataBenchmark:
             await self._drop(participant.id, name, found[0])
             participant = AsyncBenchmarkParticipant(self._transport, self.id, found[0])
         await participant.run()
+        return participant
 
     async def run(self) -> None:
         """Evaluate all models that have media and were not submitted yet. This costs money.

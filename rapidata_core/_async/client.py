@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from rapidata_core._async.audiences import AsyncAnyAudience, AsyncAudiences
 from rapidata_core._async.billing import AsyncBilling
 from rapidata_core._async.context import AsyncContexts
-from rapidata_core._async.definitions import AsyncJobs
+from rapidata_core._async.definitions import AsyncJobs, AsyncRapidataJobDefinition
 from rapidata_core._async.flows import AsyncFlows
 from rapidata_core._async.mri import AsyncBenchmarks
 from rapidata_core._async.orders import AsyncOrders
 from rapidata_core._async.signals import AsyncSignals
-from rapidata_core._async.submit import quote, submit
+from rapidata_core._async.submit import quote, submit, submit_definition
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.config import Settings, rapidata_config
 from rapidata_core.jobs import JobSpec, parse_job
@@ -51,6 +51,7 @@ class AsyncRapidataClient:
         namespace: str | None = None,
         settle: float | None = None,
         retry: RetryPolicy | None = None,
+        on_token: Callable[[str], object] | None = None,
     ) -> None:
         """Resolve settings: arguments, then ``RAPIDATA_*`` variables, then the credential file.
 
@@ -66,6 +67,8 @@ class AsyncRapidataClient:
                 shows in the platform's lists; 30 unless given (``RAPIDATA_SETTLE``). Paying once
                 rests on it.
             retry: How patient requests are.
+            on_token: Told each bearer token before it is used, in a thread: so that a program can
+                keep it out of its logs.
 
         Raises:
             AuthenticationError: There are no credentials.
@@ -84,6 +87,7 @@ class AsyncRapidataClient:
                 settle=settle,
             ),
             retry,
+            on_token,
         )
         self.audience = AsyncAudiences(self._transport)
         self.job = AsyncJobs(self._transport)
@@ -138,6 +142,51 @@ class AsyncRapidataClient:
             audience if isinstance(audience, str) else audience.id,
             key,
             Terms(max_cost, attempt, on_changed, failure_tolerance, cap),
+        )
+
+    async def submit_definition(
+        self,
+        job_definition: AsyncRapidataJobDefinition | str,
+        audience: AsyncAnyAudience | str,
+        *,
+        key: str,
+        revision_number: int | None = None,
+        max_cost: float | None = None,
+        attempt: int = 1,
+        on_changed: OnChanged = "error",
+        cap: SpendCap | None = None,
+    ) -> Submission:
+        """Get the one paid job of a logical task that asks a definition which is there already.
+
+        What :meth:`submit` promises holds here, too. The definition itself is not changed.
+
+        Args:
+            job_definition: What to ask; a definition or its id. It has to be there to pay, not to
+                get the job that the key has already.
+            audience: Whom to ask; an audience or its id.
+            key: See :meth:`submit`.
+            revision_number: Ask this revision of the definition; another one is other work.
+                Without it, the key keeps its job when somebody saves a new revision, and what is
+                paid is the revision that a given definition stands for, or of an id the latest one
+                at that time.
+            max_cost: See :meth:`submit`.
+            attempt: See :meth:`submit`.
+            on_changed: See :meth:`submit`.
+            cap: See :meth:`submit`.
+
+        Raises:
+            NotFoundError: There is no such definition or revision, and no job of the key.
+            RapidataError: See :meth:`submit`.
+        """
+        is_id = isinstance(job_definition, str)
+        return await submit_definition(
+            self._transport,
+            job_definition if is_id else job_definition.id,
+            audience if isinstance(audience, str) else audience.id,
+            key,
+            Terms(max_cost, attempt, on_changed, cap=cap),
+            pinned=None if is_id else job_definition.pinned,
+            revision_number=revision_number,
         )
 
     async def estimate(

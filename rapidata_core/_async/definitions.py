@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from rapidata_core._async.api.definitions import AsyncDefinitionApi
-from rapidata_core._async.define import define, revise
+from rapidata_core._async.define import checked_tolerance, define, revise
 from rapidata_core._async.jobs import AsyncRapidataJob, find_jobs, get_job, wait_for_job
+from rapidata_core._async.news import job_news
+from rapidata_core._async.reuse import reuse_or_define
 from rapidata_core._async.spend import estimate, price
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.waiting import wait_until
@@ -34,7 +37,15 @@ from rapidata_core.policy.revisions import (
     settings_of,
 )
 from rapidata_core.policy.submission import readable
-from rapidata_core.types import CostEstimate, JobProgress, Reaction, RevisionInfo, Setting
+from rapidata_core.types import (
+    CostEstimate,
+    FinishedJob,
+    JobProgress,
+    News,
+    Reaction,
+    RevisionInfo,
+    Setting,
+)
 from rapidata_core.wire.definition import RevisionAnswer
 
 # Preparing takes a second at most for all but the largest.
@@ -242,6 +253,29 @@ class AsyncJobs:
         spec = parse_job(spec)
         made = await define(self._transport, spec, spec.name, failure_tolerance=failure_tolerance)
         return AsyncRapidataJobDefinition(self._transport, made.definition_id, spec.name, 1)
+
+    async def get_or_create_job_definition(
+        self,
+        spec: JobSpec | Mapping[str, Any] | str,
+        *,
+        failure_tolerance: float | None = None,
+    ) -> AsyncRapidataJobDefinition:
+        """The definition of a spec that was made before, or a new one. This costs nothing.
+
+        It is found by its content: all that the spec says but its name. A local file counts with
+        its path and what is in it. One that somebody has edited asks something else by now.
+
+        Args:
+            spec: What to ask: a job spec, or what :func:`rapidata_core.parse_job` reads.
+            failure_tolerance: See :meth:`create_job_definition`.
+
+        Raises:
+            FailedUploadException: More datapoints failed than tolerated; no definition was made.
+        """
+        spec = parse_job(spec)
+        tolerance = checked_tolerance(failure_tolerance)
+        found = await reuse_or_define(self._transport, spec, tolerance)
+        return AsyncRapidataJobDefinition(self._transport, found.definition_id, found.name, 1)
 
     async def create_classification_job_definition(
         self,
@@ -549,3 +583,39 @@ class AsyncJobs:
             page: Which page, from 1.
         """
         return await find_jobs(self._transport, name, amount, page)
+
+    async def news(
+        self,
+        cursor: Mapping[str, Any] | None = None,
+        *,
+        audience_id: str | None = None,
+        job_definition_id: str | None = None,
+        name: str | None = None,
+        since: datetime | None = None,
+    ) -> News[FinishedJob]:
+        """The jobs that are done or failed since the last look: each is told once, none is missed.
+
+        Jobs that were deleted are not told. Jobs that show in the platform's list later than the
+        settle time may be missed.
+
+        Args:
+            cursor: What the last look returned. None begins now: what has ended is no news, what
+                is open will be.
+            audience_id: Only jobs of this audience. Give the same with each cursor, as for the
+                others.
+            job_definition_id: Only jobs of this definition.
+            name: Only jobs whose name contains this text.
+            since: Where there is no cursor yet, jobs that were created then or later are news,
+                too, if they have ended.
+
+        Raises:
+            ValidationError: The cursor is damaged, or another argument is wrong.
+        """
+        return await job_news(
+            self._transport,
+            cursor,
+            since,
+            audience_id=audience_id,
+            job_definition_id=job_definition_id,
+            name=name,
+        )

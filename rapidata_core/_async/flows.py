@@ -599,6 +599,21 @@ class AsyncFlows:
         found = await self._flows.get(flow_id)
         return self._flow(found.kind, found.id, found.name)
 
+    async def get_flow_item_by_id(self, flow_item_id: str) -> AsyncRapidataFlowItem:
+        """Find a batch again.
+
+        Raises:
+            NotFoundError: There is none with this id, or its flow was deleted.
+        """
+        refuse_blank(flow_item_id=flow_item_id)
+        found = await self._flows.item(flow_item_id)
+        if found.flow_id is None:
+            raise ServerError(f"The platform does not say which flow has item {flow_item_id}.")
+        flow = await self.get_flow_by_id(found.flow_id)
+        return AsyncRapidataFlowItem(
+            self._transport, flow.kind, flow.id, found.id, found.dataset_id
+        )
+
     async def find_flows(
         self, name: str = "", amount: int = 10, page: int = 1
     ) -> list[AsyncRapidataRankingFlow | AsyncRapidataClassifyFlow]:

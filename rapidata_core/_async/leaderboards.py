@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING
 from rapidata_core._async.api.mri import AsyncLeaderboardApi
 from rapidata_core._async.jobs import AsyncRapidataJob, get_job
 from rapidata_core._async.transport import AsyncTransport
+from rapidata_core._async.waiting import steady, wait_until
 from rapidata_core.concurrency import async_map
 from rapidata_core.display import show
 from rapidata_core.errors import NotFoundError, ValidationError, refuse_blank
 from rapidata_core.policy.benchmarks import (
     LeaderboardSettings,
     LevelOfDetail,
+    StandingGoal,
     level_of,
+    standing_of,
+    standing_so_far,
     standings_rows,
     vote_filters,
 )
 from rapidata_core.policy.submission import readable, renamed
-from rapidata_core.types import VoteAggregation
-from rapidata_core.wire.mri import LeaderboardAnswer, MatrixAnswer, StandingsAnswer
+from rapidata_core.types import Standing, VoteAggregation
+from rapidata_core.wire.mri import LeaderboardAnswer, MatrixAnswer, StandingAnswer, StandingsAnswer
 
 if TYPE_CHECKING:
     import pandas
@@ -159,6 +163,59 @@ class AsyncRapidataLeaderboard:
             run_id=run_id,
         )
         return standings_frame(await self._leaderboards.standings(self.id, filters))
+
+    async def get_standing(self, participant: str) -> Standing | None:
+        """How a model stands; None if it takes no part.
+
+        Args:
+            participant: The model's name, or its id.
+        """
+        return standing_of((await self._leaderboards.standings(self.id)).items, participant)
+
+    async def wait_for_standing(
+        self,
+        participant: str,
+        *,
+        max_rank: int | None = None,
+        min_score: float | None = None,
+        min_matches: float | None = None,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+    ) -> Standing:
+        """Wait until a model stands as well as asked for; give one condition at least.
+
+        A model that is not there is waited for: it may be submitted yet.
+
+        Args:
+            participant: The model's name, or its id.
+            max_rank: The worst rank; 1 is the best.
+            min_score: The lowest score.
+            min_matches: The fewest matches that it took part in, so that the others mean something.
+            timeout: Seconds to wait at most; None waits for ever.
+            poll_interval: Seconds between looks; by default it grows with the time waited.
+
+        Raises:
+            WaitTimeoutError: It takes longer; the message says how the model stands, or which
+                models there are. Wait again.
+            ValidationError: No condition is given, or one is out of its range.
+        """
+        refuse_blank(participant=participant)
+        goal = StandingGoal(max_rank, min_score, min_matches)
+        seen: Sequence[StandingAnswer] = []
+
+        async def look() -> Standing | None:
+            nonlocal seen
+            seen = (await self._leaderboards.standings(self.id)).items
+            standing = standing_of(seen, participant)
+            return standing if standing is not None and goal.is_met(standing) else None
+
+        return await wait_until(
+            look,
+            what=f"The standing of {participant!r} in leaderboard {self.id}",
+            timeout=timeout,
+            polling=steady(poll_interval),
+            so_far=lambda: standing_so_far(seen, participant),
+        )
 
     async def get_win_loss_matrix(
         self,

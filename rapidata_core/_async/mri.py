@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rapidata_core._async.api.mri import AsyncBenchmarkApi
+from rapidata_core._async.api.mri import AsyncBenchmarkApi, AsyncLeaderboardApi
 from rapidata_core._async.benchmarks import AsyncRapidataBenchmark
+from rapidata_core._async.leaderboards import AsyncRapidataLeaderboard
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.waiting import find_out
 from rapidata_core.errors import ServerError, TransportError, refuse_blank
@@ -66,6 +67,22 @@ class AsyncBenchmarks:
         refuse_blank(id=id)
         found = await self._benchmarks.get(id)
         return AsyncRapidataBenchmark(self._transport, found.id, found.name)
+
+    async def get_leaderboard_by_id(
+        self, benchmark_id: str, leaderboard_id: str
+    ) -> AsyncRapidataLeaderboard:
+        """Find a leaderboard again.
+
+        Args:
+            benchmark_id: The benchmark that it belongs to.
+            leaderboard_id: Its id.
+
+        Raises:
+            NotFoundError: There is no leaderboard with this id.
+        """
+        refuse_blank(benchmark_id=benchmark_id, leaderboard_id=leaderboard_id)
+        found = await AsyncLeaderboardApi(self._transport).get(leaderboard_id)
+        return AsyncRapidataLeaderboard(self._transport, benchmark_id, found)
 
     async def find_benchmarks(
         self, name: str = "", amount: int = 10, page: int = 1

@@ -11,7 +11,7 @@ from typing import Literal
 from rapidata_core._async.api.mri import AsyncBenchmarkApi, AsyncParticipantApi
 from rapidata_core._async.contributions import in_words, send_each
 from rapidata_core._async.transport import AsyncTransport
-from rapidata_core._async.waiting import find_out
+from rapidata_core._async.waiting import find_out, steady, wait_until
 from rapidata_core.errors import (
     IncompleteUploadError,
     ServerError,
@@ -25,11 +25,14 @@ from rapidata_core.policy.benchmarks import (
     PRICE_UNITS,
     SUBMITTED,
     check_price,
+    is_evaluated,
     new_samples,
+    standing_of,
+    standing_so_far,
     unknown_identifiers,
 )
-from rapidata_core.types import SampleUpload
-from rapidata_core.wire.mri import ParticipantAnswer, UnderfilledWarning
+from rapidata_core.types import SampleUpload, Standing
+from rapidata_core.wire.mri import ParticipantAnswer, StandingAnswer, UnderfilledWarning
 
 _log = logging.getLogger("rapidata_core.mri")
 _CONFLICT = 409
@@ -143,6 +146,45 @@ class AsyncBenchmarkParticipant:
             _log.info("%r was submitted before", self.name)
             return
         await submit(self._transport, self._benchmark_id, [self])
+
+    async def wait(
+        self, timeout: float | None = None, poll_interval: float | None = None
+    ) -> Standing:
+        """Wait until the model is evaluated on all leaderboards of the benchmark.
+
+        Args:
+            timeout: Seconds to wait at most; None waits for ever.
+            poll_interval: Seconds between looks; by default it grows with the time waited.
+
+        Returns:
+            How it stands over all leaderboards.
+
+        Raises:
+            WaitTimeoutError: It takes longer; wait again. A model that is alone in its benchmark
+                is compared with nobody.
+            ValidationError: The model was not submitted; see :meth:`run`.
+        """
+        polling = steady(poll_interval)
+        await self.reload()
+        if self.status != SUBMITTED:
+            problem = f"is {self.status}, not {SUBMITTED}; submit it with run(), which costs money"
+            raise ValidationError(f"participant {self.name!r}", [problem])
+        seen: Sequence[StandingAnswer] = []
+
+        async def look() -> Standing | None:
+            nonlocal seen
+            benchmarks = AsyncBenchmarkApi(self._transport)
+            seen = (await benchmarks.standings(self._benchmark_id)).items
+            done = any(item.id == self.id and is_evaluated(item) for item in seen)
+            return standing_of(seen, self.id) if done else None
+
+        return await wait_until(
+            look,
+            what=f"The evaluation of {self.name!r}",
+            timeout=timeout,
+            polling=polling,
+            so_far=lambda: standing_so_far(seen, self.id),
+        )
 
     async def rename(self, name: str) -> None:
         """Give the model another name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from rapidata_core._async.api.signals import AsyncSignalApi
 from rapidata_core._async.audiences import AsyncAnyAudience
 from rapidata_core._async.definitions import AsyncRapidataJobDefinition
 from rapidata_core._async.jobs import AsyncRapidataJob, find_jobs, get_job
+from rapidata_core._async.news import run_news, run_of
 from rapidata_core._async.settling import sent_once, until_settled
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core._async.trigger import SHOWS, trigger_once
@@ -28,6 +29,7 @@ from rapidata_core.errors import (
     is_number,
     refuse_blank,
 )
+from rapidata_core.policy.news import check_since
 from rapidata_core.policy.signals import (
     MANUAL,
     described,
@@ -38,7 +40,7 @@ from rapidata_core.policy.signals import (
     signal_changes,
 )
 from rapidata_core.policy.submission import check_names, key_marker, readable, renamed
-from rapidata_core.types import SignalRun, SignalRunStatus
+from rapidata_core.types import News, SignalRun, SignalRunStatus
 from rapidata_core.wire.signal import RunAnswer, SignalAnswer
 
 _log = logging.getLogger("rapidata_core.signals")
@@ -169,7 +171,7 @@ class AsyncRapidataSignal:
         self._seen.add(run.id)
         if run.id not in self._triggered:
             self._triggered.append(run.id)
-        return _run(run)
+        return run_of(run)
 
     async def get_runs(self, page: int = 1, page_size: int = 20) -> list[SignalRun]:
         """Its firings, newest first, also those that were skipped and have no job.
@@ -178,7 +180,7 @@ class AsyncRapidataSignal:
             page: Which page, from 1.
             page_size: Runs per page.
         """
-        return [_run(answer) for answer in await self._runs(page=page, size=page_size)]
+        return [run_of(answer) for answer in await self._runs(page=page, size=page_size)]
 
     async def get_jobs(
         self, page: int = 1, page_size: int = 20, sort_descending: bool = True
@@ -402,6 +404,116 @@ class AsyncSignals:
         found = await self._signals.list(named, page=page, size=amount)
         return [AsyncRapidataSignal(self._transport, answer) for answer in found]
 
+    async def news(
+        self,
+        signal_id: str,
+        cursor: Mapping[str, Any] | None = None,
+        *,
+        since: datetime | None = None,
+    ) -> News[SignalRun]:
+        """The runs that ended since the last look: each is told once, and none is missed.
+
+        A run has ended when its job is done, when it failed, or when it was skipped: its ``status``
+        tells. Runs that show in the platform's list later than the settle time may be missed.
+
+        Args:
+            signal_id: The signal.
+            cursor: What the last look returned. None begins now: what has ended is no news, what
+                is open will be.
+            since: Where there is no cursor yet, runs that began then or later are news, too, if
+                they have ended.
+
+        Raises:
+            ValidationError: The cursor is damaged, or the time has no zone.
+            NotFoundError: There is no such signal.
+        """
+        return await run_news(self._transport, signal_id, cursor, since)
+
+    async def wait_for_run(
+        self,
+        signal_id: str,
+        run_id: str,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+    ) -> SignalRun:
+        """Wait until a run has its job, whose id is the run's ``job_id``.
+
+        Args:
+            signal_id: The signal.
+            run_id: The run, for example that of ``signal.trigger()``.
+            timeout: Seconds to wait at most; None waits for ever.
+            poll_interval: Seconds between looks; by default it grows with the time waited.
+
+        Raises:
+            WaitTimeoutError: It takes longer; wait again.
+            SignalRunError: The run was skipped, or failed before it had a job.
+            NotFoundError: There is no such run.
+            ValidationError: It is a run of another signal.
+        """
+        refuse_blank(signal_id=signal_id, run_id=run_id)
+
+        async def look() -> RunAnswer | None:
+            run = await self._run_of_signal(signal_id, run_id)
+            if made_no_job(run):
+                raise _no_job(run)
+            return run if run.audience_job_id is not None else None
+
+        what = f"The job of run {run_id} of signal {signal_id}"
+        polling = steady(poll_interval)
+        return run_of(await wait_until(look, what=what, timeout=timeout, polling=polling))
+
+    async def wait_for_next_run(
+        self,
+        signal_id: str,
+        after: str | datetime,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+    ) -> SignalRun:
+        """Wait for the first run with a job that began after a run, or after a time.
+
+        Runs that were skipped, or failed before they had a job, are passed over.
+
+        Args:
+            signal_id: The signal.
+            after: The id of a run of the signal; or a time, compared with the platform's clock.
+            timeout: Seconds to wait at most; None waits for ever.
+            poll_interval: Seconds between looks; by default it grows with the time waited.
+
+        Raises:
+            WaitTimeoutError: It takes longer; wait again.
+            NotFoundError: There is no such signal, or no such run.
+            ValidationError: The run is another signal's, or the time has no zone.
+        """
+        polling = steady(poll_interval)
+        if isinstance(after, datetime):
+            check_since(after)
+            refuse_blank(signal_id=signal_id)
+            began, known = after, ""
+        else:
+            refuse_blank(signal_id=signal_id, after=after)
+            began, known = (await self._run_of_signal(signal_id, after)).started_at, after
+
+        async def look() -> RunAnswer | None:
+            filters = [("started_at[gte]", began.isoformat())]
+            runs = await self._signals.all_runs(signal_id, filters)
+            later = (run for run in runs if run.started_at >= began and run.id != known)
+            return next((run for run in later if run.audience_job_id is not None), None)
+
+        what = f"The next run of signal {signal_id} with a job"
+        return run_of(await wait_until(look, what=what, timeout=timeout, polling=polling))
+
+    async def _run_of_signal(self, signal_id: str, run_id: str) -> RunAnswer:
+        """A run.
+
+        Raises:
+            ValidationError: It is another signal's.
+        """
+        run = await self._signals.run(run_id)
+        if run.signal_id != signal_id:
+            problem = f"{run_id!r} is a run of signal {run.signal_id!r}; give that one"
+            raise ValidationError("signal_id", [problem])
+        return run
+
     async def _create_once(self, body: dict[str, Any]) -> SignalAnswer:
         """Create a signal; a lost answer is resolved by looking for a twin that was not there."""
         before = {signal.id for signal in await self._twins(body)}
@@ -544,19 +656,6 @@ def _interval_problems(hours: float) -> list[str]:
 
 def _seconds(hours: float) -> int:
     return round(hours * _SECONDS_PER_HOUR)
-
-
-def _run(answer: RunAnswer) -> SignalRun:
-    return SignalRun(
-        id=answer.id,
-        status=answer.status,
-        trigger_source=answer.trigger_source,
-        started_at=answer.started_at,
-        completed_at=answer.completed_at,
-        job_id=answer.audience_job_id,
-        skipped_reason=answer.skipped_reason,
-        failure_message=answer.failure_message,
-    )
 
 
 def _no_job(run: RunAnswer) -> SignalRunError:

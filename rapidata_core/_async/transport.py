@@ -56,13 +56,18 @@ class Trouble:
 class AsyncTransport:
     """Sends requests to the platform's own hosts, and to no other."""
 
-    def __init__(self, settings: Settings, retry: RetryPolicy | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        retry: RetryPolicy | None = None,
+        on_token: Callable[[str], object] | None = None,
+    ) -> None:
         self.settings = settings
         self._retry = retry or RetryPolicy()
         self._sessions = AsyncSessions(settings.ca_file)
-        self._tokens = AsyncTokens(settings, self._fetch_token)
+        self._tokens = AsyncTokens(settings, self._fetch_token, on_token)
         self._chance = random.Random()
-        # Uploads that are under way.
+        # Uploads and submissions that are under way.
         self.flights = AsyncFlights()
 
     async def aclose(self) -> None:
@@ -186,8 +191,8 @@ class AsyncTransport:
         async def once(attempt: int) -> bytes | Trouble:
             refused: str | None = None
             while True:
+                token = await self._tokens.get(refused)
                 session = self._sessions.current()
-                token = await self._tokens.get(session, refused)
                 try:
                     with _streamed(file) as files:
                         async with session.client.stream(
@@ -217,6 +222,7 @@ class AsyncTransport:
                 if answer.status_code == 404 and method == "DELETE" and attempt > 1:
                     # The attempt before, whose answer was lost, has deleted it.
                     return b""
+                failure = _failure(answer)
                 problem = error_for(
                     status=answer.status_code,
                     headers=answer.headers,
@@ -226,8 +232,9 @@ class AsyncTransport:
                     environment=self.settings.environment,
                     attempts=attempt,
                     repeatable=call is Call.REPEATABLE,
+                    retry_after=failure.retry_after,
                 )
-                return Trouble(_failure(answer), problem)
+                return Trouble(failure, problem)
 
         return await self._patiently(call, once)
 

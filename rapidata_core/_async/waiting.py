@@ -40,6 +40,7 @@ async def wait_until(
     timeout: float | None,
     polling: PollingPolicy | None = None,
     job_id: str = "",
+    so_far: Callable[[], str] | None = None,
 ) -> Result:
     """Look until there is a result; looks that fail are repeated within the policy's budget.
 
@@ -49,6 +50,7 @@ async def wait_until(
         timeout: Seconds to wait at most; None waits for ever.
         polling: How often to look.
         job_id: The job that it is about, for the error.
+        so_far: What was seen last, as a sentence for the error.
 
     Raises:
         WaitTimeoutError: It takes longer.
@@ -68,9 +70,10 @@ async def wait_until(
             if found is not None:
                 return found
         if patience.is_over(began):
+            seen = f" {so_far()}" if so_far is not None else ""
             raise WaitTimeoutError(
-                f"{what} is not there after {began - patience.started:.0f} s. Nothing is lost; "
-                "wait again.",
+                f"{what} is not there after {began - patience.started:.0f} s.{seen} Nothing is "
+                "lost; wait again.",
                 job_id=job_id,
                 state="unknown",
             )

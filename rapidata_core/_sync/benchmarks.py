@@ -30,6 +30,7 @@ from rapidata_core.errors import (
     ValidationError,
     blank,
     is_whole,
+    refuse_blank,
 )
 from rapidata_core.jobs.datapoint import asset_input
 from rapidata_core.policy.benchmarks import (
@@ -138,6 +139,16 @@ class RapidataBenchmark:
             BenchmarkParticipant(self._transport, self.id, answer)
             for answer in self._benchmarks.participants(self.id)
         ]
+
+    def get_participant_by_id(self, participant_id: str) -> BenchmarkParticipant:
+        """Find a model again.
+
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        refuse_blank(participant_id=participant_id)
+        answer = ParticipantApi(self._transport).get(participant_id)
+        return BenchmarkParticipant(self._transport, self.id, answer)
 
     def reload(self) -> RapidataBenchmark:
         """Read the name anew, and the prompts when they are used next."""
@@ -351,12 +362,15 @@ class RapidataBenchmark:
         identifiers: Sequence[str] | None = None,
         prompts: Sequence[str] | None = None,
         data_type: Literal["media", "text"] = "media",
-    ) -> None:
+    ) -> BenchmarkParticipant:
         """Add a model and evaluate it on every leaderboard. This costs money, once.
 
         See :meth:`add_model` for arguments and errors; a model whose media are incomplete is not
         submitted, and one of the same name with the same media that was submitted is not submitted
         again. For new media under the names of old files, give the model another name.
+
+        Returns:
+            The model; :meth:`BenchmarkParticipant.wait` waits for its evaluation.
         """
         participant, samples = self._add(name, media, identifiers, prompts, data_type)
         found = self._model(name, samples, data_type, complete=True)
@@ -365,6 +379,7 @@ class RapidataBenchmark:
             self._drop(participant.id, name, found[0])
             participant = BenchmarkParticipant(self._transport, self.id, found[0])
         participant.run()
+        return participant
 
     def run(self) -> None:
         """Evaluate all models that have media and were not submitted yet. This costs money.

@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from rapidata_core._sync.audiences import AnyAudience, Audiences
 from rapidata_core._sync.billing import Billing
 from rapidata_core._sync.context import Contexts
-from rapidata_core._sync.definitions import Jobs
+from rapidata_core._sync.definitions import Jobs, RapidataJobDefinition
 from rapidata_core._sync.flows import Flows
 from rapidata_core._sync.mri import Benchmarks
 from rapidata_core._sync.orders import Orders
 from rapidata_core._sync.signals import Signals
-from rapidata_core._sync.submit import quote, submit
+from rapidata_core._sync.submit import quote, submit, submit_definition
 from rapidata_core._sync.transport import Transport
 from rapidata_core.config import Settings, rapidata_config
 from rapidata_core.jobs import JobSpec, parse_job
@@ -52,6 +52,7 @@ class RapidataClient:
         namespace: str | None = None,
         settle: float | None = None,
         retry: RetryPolicy | None = None,
+        on_token: Callable[[str], object] | None = None,
     ) -> None:
         """Resolve settings: arguments, then ``RAPIDATA_*`` variables, then the credential file.
 
@@ -67,6 +68,8 @@ class RapidataClient:
                 shows in the platform's lists; 30 unless given (``RAPIDATA_SETTLE``). Paying once
                 rests on it.
             retry: How patient requests are.
+            on_token: Told each bearer token before it is used, in a thread: so that a program can
+                keep it out of its logs.
 
         Raises:
             AuthenticationError: There are no credentials.
@@ -85,6 +88,7 @@ class RapidataClient:
                 settle=settle,
             ),
             retry,
+            on_token,
         )
         self.audience = Audiences(self._transport)
         self.job = Jobs(self._transport)
@@ -139,6 +143,51 @@ class RapidataClient:
             audience if isinstance(audience, str) else audience.id,
             key,
             Terms(max_cost, attempt, on_changed, failure_tolerance, cap),
+        )
+
+    def submit_definition(
+        self,
+        job_definition: RapidataJobDefinition | str,
+        audience: AnyAudience | str,
+        *,
+        key: str,
+        revision_number: int | None = None,
+        max_cost: float | None = None,
+        attempt: int = 1,
+        on_changed: OnChanged = "error",
+        cap: SpendCap | None = None,
+    ) -> Submission:
+        """Get the one paid job of a logical task that asks a definition which is there already.
+
+        What :meth:`submit` promises holds here, too. The definition itself is not changed.
+
+        Args:
+            job_definition: What to ask; a definition or its id. It has to be there to pay, not to
+                get the job that the key has already.
+            audience: Whom to ask; an audience or its id.
+            key: See :meth:`submit`.
+            revision_number: Ask this revision of the definition; another one is other work.
+                Without it, the key keeps its job when somebody saves a new revision, and what is
+                paid is the revision that a given definition stands for, or of an id the latest one
+                at that time.
+            max_cost: See :meth:`submit`.
+            attempt: See :meth:`submit`.
+            on_changed: See :meth:`submit`.
+            cap: See :meth:`submit`.
+
+        Raises:
+            NotFoundError: There is no such definition or revision, and no job of the key.
+            RapidataError: See :meth:`submit`.
+        """
+        is_id = isinstance(job_definition, str)
+        return submit_definition(
+            self._transport,
+            job_definition if is_id else job_definition.id,
+            audience if isinstance(audience, str) else audience.id,
+            key,
+            Terms(max_cost, attempt, on_changed, cap=cap),
+            pinned=None if is_id else job_definition.pinned,
+            revision_number=revision_number,
         )
 
     def estimate(

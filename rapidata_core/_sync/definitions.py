@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from rapidata_core._sync.api.definitions import DefinitionApi
-from rapidata_core._sync.define import define, revise
+from rapidata_core._sync.define import checked_tolerance, define, revise
 from rapidata_core._sync.jobs import RapidataJob, find_jobs, get_job, wait_for_job
+from rapidata_core._sync.news import job_news
+from rapidata_core._sync.reuse import reuse_or_define
 from rapidata_core._sync.spend import estimate, price
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.waiting import wait_until
@@ -35,7 +38,15 @@ from rapidata_core.policy.revisions import (
     settings_of,
 )
 from rapidata_core.policy.submission import readable
-from rapidata_core.types import CostEstimate, JobProgress, Reaction, RevisionInfo, Setting
+from rapidata_core.types import (
+    CostEstimate,
+    FinishedJob,
+    JobProgress,
+    News,
+    Reaction,
+    RevisionInfo,
+    Setting,
+)
 from rapidata_core.wire.definition import RevisionAnswer
 
 # Preparing takes a second at most for all but the largest.
@@ -243,6 +254,29 @@ class Jobs:
         spec = parse_job(spec)
         made = define(self._transport, spec, spec.name, failure_tolerance=failure_tolerance)
         return RapidataJobDefinition(self._transport, made.definition_id, spec.name, 1)
+
+    def get_or_create_job_definition(
+        self,
+        spec: JobSpec | Mapping[str, Any] | str,
+        *,
+        failure_tolerance: float | None = None,
+    ) -> RapidataJobDefinition:
+        """The definition of a spec that was made before, or a new one. This costs nothing.
+
+        It is found by its content: all that the spec says but its name. A local file counts with
+        its path and what is in it. One that somebody has edited asks something else by now.
+
+        Args:
+            spec: What to ask: a job spec, or what :func:`rapidata_core.parse_job` reads.
+            failure_tolerance: See :meth:`create_job_definition`.
+
+        Raises:
+            FailedUploadException: More datapoints failed than tolerated; no definition was made.
+        """
+        spec = parse_job(spec)
+        tolerance = checked_tolerance(failure_tolerance)
+        found = reuse_or_define(self._transport, spec, tolerance)
+        return RapidataJobDefinition(self._transport, found.definition_id, found.name, 1)
 
     def create_classification_job_definition(
         self,
@@ -550,3 +584,39 @@ class Jobs:
             page: Which page, from 1.
         """
         return find_jobs(self._transport, name, amount, page)
+
+    def news(
+        self,
+        cursor: Mapping[str, Any] | None = None,
+        *,
+        audience_id: str | None = None,
+        job_definition_id: str | None = None,
+        name: str | None = None,
+        since: datetime | None = None,
+    ) -> News[FinishedJob]:
+        """The jobs that are done or failed since the last look: each is told once, none is missed.
+
+        Jobs that were deleted are not told. Jobs that show in the platform's list later than the
+        settle time may be missed.
+
+        Args:
+            cursor: What the last look returned. None begins now: what has ended is no news, what
+                is open will be.
+            audience_id: Only jobs of this audience. Give the same with each cursor, as for the
+                others.
+            job_definition_id: Only jobs of this definition.
+            name: Only jobs whose name contains this text.
+            since: Where there is no cursor yet, jobs that were created then or later are news,
+                too, if they have ended.
+
+        Raises:
+            ValidationError: The cursor is damaged, or another argument is wrong.
+        """
+        return job_news(
+            self._transport,
+            cursor,
+            since,
+            audience_id=audience_id,
+            job_definition_id=job_definition_id,
+            name=name,
+        )

@@ -11,16 +11,25 @@ from typing import Any
 from rapidata_core._sync.api.audiences import AudienceApi
 from rapidata_core._sync.assets import upload_assets
 from rapidata_core._sync.transport import Transport
-from rapidata_core.errors import RapidataError, ServerError, TransportError, is_undone
+from rapidata_core.errors import (
+    NotFoundError,
+    RapidataError,
+    ServerError,
+    TransportError,
+    is_undone,
+)
 from rapidata_core.jobs import QualificationExample
 from rapidata_core.policy.audiences import (
     MIN_EXAMPLES,
+    example_as_given,
     example_content,
     given_names,
+    listed_as_given,
+    missing_examples,
+    surplus_examples,
     truth_text,
 )
 from rapidata_core.settings import doubts
-from rapidata_core.types import Setting
 from rapidata_core.wire.audience import ExampleAnswer
 
 _log = logging.getLogger("rapidata_core.audience")
@@ -36,24 +45,56 @@ class Examples:
         # What was added through this object, to notice that the same is added again.
         self._added: Counter[str] = Counter()
 
-    def add(
-        self, task_type: str, example: QualificationExample, settings: Sequence[Setting] | None
-    ) -> None:
+    def complete(self, examples: Sequence[QualificationExample]) -> None:
+        """Add those that are missing, and delete what is there twice.
+
+        It adds in an order of its own, the same each time. So where several look the same, it is
+        the first ones that an earlier attempt has added.
+
+        Args:
+            examples: What shall be there; other examples stay.
+
+        Raises:
+            RapidataError: See :meth:`add`.
+        """
+        ordered = sorted(examples, key=lambda one: (one.type, one.model_dump_json()))
+        wanted = [example_as_given(example) for example in ordered]
+        there = self._as_given()
+        missing = missing_examples(wanted, list(there.values()))
+        for position in missing:
+            self.add(ordered[position])
+        if missing:
+            # Somebody else may have added the same at the same time.
+            there = self._as_given()
+            self.check()
+        for example_id in surplus_examples(wanted, there):
+            self._delete_surplus(example_id)
+
+    def _as_given(self) -> dict[str, str]:
+        """What the examples ask that are there, by id."""
+        listed = self._audiences.all_examples(self._audience_id)
+        return {example.id: listed_as_given(example) for example in listed}
+
+    def _delete_surplus(self, example_id: str) -> None:
+        try:
+            self.delete(example_id)
+        except NotFoundError:
+            _log.info("example %s is gone already", example_id)
+
+    def add(self, example: QualificationExample) -> None:
         """Upload what an example needs and add it.
 
         Args:
-            task_type: As in a job spec.
             example: What to add.
-            settings: How it is shown; best as in the jobs that follow.
 
         Raises:
             ValidationError: The platform could not get one of its items; all are listed.
             TransportError: The answer was lost and the example did not show up; add it again.
         """
-        for doubt in doubts(settings or [], task_type):
+        for doubt in doubts(example.settings, example.type):
             _log.warning("audience %s: %s", self._audience_id, doubt)
         uploaded = upload_assets(self._transport, example.items())
-        flags = [setting.wire() for setting in settings or []]
+        flags = [setting.wire() for setting in example.settings]
         body = {**example.body(uploaded), "featureFlags": flags or None}
         content = _content_of_body(body)
         if self._added[content]:

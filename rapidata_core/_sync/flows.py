@@ -600,6 +600,21 @@ class Flows:
         found = self._flows.get(flow_id)
         return self._flow(found.kind, found.id, found.name)
 
+    def get_flow_item_by_id(self, flow_item_id: str) -> RapidataFlowItem:
+        """Find a batch again.
+
+        Raises:
+            NotFoundError: There is none with this id, or its flow was deleted.
+        """
+        refuse_blank(flow_item_id=flow_item_id)
+        found = self._flows.item(flow_item_id)
+        if found.flow_id is None:
+            raise ServerError(f"The platform does not say which flow has item {flow_item_id}.")
+        flow = self.get_flow_by_id(found.flow_id)
+        return RapidataFlowItem(
+            self._transport, flow.kind, flow.id, found.id, found.dataset_id
+        )
+
     def find_flows(
         self, name: str = "", amount: int = 10, page: int = 1
     ) -> list[RapidataRankingFlow | RapidataClassifyFlow]:

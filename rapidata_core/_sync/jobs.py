@@ -32,10 +32,24 @@ from rapidata_core.errors import (
 )
 from rapidata_core.policy.audiences import recruiting
 from rapidata_core.policy.polling import is_done, reactions
-from rapidata_core.policy.submission import Identity, fingerprint, readable, renamed
+from rapidata_core.policy.submission import (
+    Identity,
+    fingerprint,
+    noted,
+    paused_by,
+    readable,
+    renamed,
+)
 from rapidata_core.results import RapidataResults, ResultsFile, parse_results
 from rapidata_core.results.export.dataset import check_directory, write_dataset
-from rapidata_core.results.export.storage import folder_of, is_url, publish, staging
+from rapidata_core.results.export.storage import (
+    Location,
+    folder_of,
+    is_url,
+    local_path,
+    publish,
+    staging,
+)
 from rapidata_core.results.privacy import Privacy
 from rapidata_core.types import (
     CostEstimate,
@@ -90,6 +104,11 @@ class RapidataJob:
     def url(self) -> str:
         """Its page in the dashboard."""
         return self._transport.page("audiences", self.audience_id, "job", self.id)
+
+    @property
+    def audience_url(self) -> str:
+        """The page of its audience in the dashboard."""
+        return self._transport.page("audiences", self.audience_id)
 
     def view(self) -> None:
         """Open its page, where there is a browser."""
@@ -239,11 +258,11 @@ class RapidataJob:
         with staging(folder) as stage:
             self._fetch(stage / name, is_partial=is_partial)
             offload(publish, stage, folder, [name])
-        return self._read(Path(folder, name), is_partial=is_partial)
+        return self._read(local_path(path), is_partial=is_partial)
 
     def save_results(
         self,
-        directory: str | os.PathLike[str],
+        directory: Location,
         *,
         spec: JobSpec | None = None,
         partition: Mapping[str, str] | None = None,
@@ -257,8 +276,8 @@ class RapidataJob:
 
         Args:
             directory: A folder for this job alone, or for a dataset of which it is a part; made if
-                need be. A local path, or a URL such as ``s3://bucket/labels/job``. Files of an
-                earlier call are replaced.
+                need be. A local path, a URL such as ``s3://bucket/labels/job``, or a path that
+                brings its own file system. Files of an earlier call are replaced.
             spec: What was asked: gives every datapoint its identity, by which tables are joined.
             partition: Which part of the dataset the job is, for example ``{"week": "2026-11-16"}``.
             gate: What is asked of the labels; its report goes into the dataset's manifest.
@@ -299,11 +318,64 @@ class RapidataJob:
             label_count=files.label_count,
             responses=files.responses,
             response_count=files.response_count,
+            mean_agreement=files.quality["summary"]["mean_agreement"],
+            quality=files.gate_in_brief(),
         )
 
-    def pause(self) -> None:
-        """Stop collecting answers; :meth:`resume` goes on."""
-        self._jobs.pause(self.id)
+    def pause(self, by: str | None = None) -> None:
+        """Stop collecting answers; :meth:`resume` goes on.
+
+        Args:
+            by: Which program does it, for example ``Airflow``. The job's name in the dashboard says
+                so, and :meth:`resume_if_paused_by` goes on. A job that is paused already stays
+                as it is: whoever has paused it decides when it goes on.
+
+        Raises:
+            ValidationError: The job has ended, or ``by`` is no name.
+        """
+        if by is None:
+            self._jobs.pause(self.id)
+            return
+        job = self._jobs.get(self.id)
+        full_name = noted(job.name, by)
+        if job.state == JobState.PAUSED:
+            return
+        # First the note: a crash in between leaves a job that goes on, and a note that means
+        # nothing, not a pause that nobody knows anything about.
+        self._jobs.rename(self.id, full_name)
+        try:
+            self._jobs.pause(self.id)
+        except ValidationError:
+            self._jobs.rename(self.id, noted(job.name, None))
+            raise
+
+    @property
+    def paused_by(self) -> str | None:
+        """Which program has paused it, see :meth:`pause`; None if none has, or if it goes on."""
+        job = self._jobs.get(self.id)
+        return paused_by(job.name) if job.state == JobState.PAUSED else None
+
+    def resume_if_paused_by(self, by: str) -> bool:
+        """Go on if a program has paused it, and not a person. This can cost money.
+
+        Args:
+            by: The program, as :meth:`pause` was told.
+
+        Returns:
+            Whether it was resumed.
+
+        Raises:
+            AmbiguousSubmissionError: The answer was lost, and the job does not look resumed.
+        """
+        job = self._jobs.get(self.id)
+        if paused_by(job.name) != by:
+            return False
+        is_paused = job.state == JobState.PAUSED
+        if is_paused:
+            self.resume()
+        # Last, so that a crash in between leaves no pause that looks like a person's.
+        self._jobs.rename(self.id, noted(job.name, None))
+        return is_paused
 
     def resume(self) -> None:
         """Go on collecting answers. This can cost money.
@@ -314,7 +386,7 @@ class RapidataJob:
         resume(self._transport, self.id)
 
     def rename(self, name: str) -> RapidataJob:
-        """Give it another name for people; a key that it was submitted with stays."""
+        """Give it another name for people; a key and a note of :meth:`pause` stay."""
         refuse_blank(name=name)
         current = (self._jobs.get(self.id)).name
         self._jobs.rename(self.id, renamed(current, name))

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rapidata_core._sync.api.mri import BenchmarkApi
+from rapidata_core._sync.api.mri import BenchmarkApi, LeaderboardApi
 from rapidata_core._sync.benchmarks import RapidataBenchmark
+from rapidata_core._sync.leaderboards import RapidataLeaderboard
 from rapidata_core._sync.transport import Transport
 from rapidata_core._sync.waiting import find_out
 from rapidata_core.errors import ServerError, TransportError, refuse_blank
@@ -67,6 +68,22 @@ class Benchmarks:
         refuse_blank(id=id)
         found = self._benchmarks.get(id)
         return RapidataBenchmark(self._transport, found.id, found.name)
+
+    def get_leaderboard_by_id(
+        self, benchmark_id: str, leaderboard_id: str
+    ) -> RapidataLeaderboard:
+        """Find a leaderboard again.
+
+        Args:
+            benchmark_id: The benchmark that it belongs to.
+            leaderboard_id: Its id.
+
+        Raises:
+            NotFoundError: There is no leaderboard with this id.
+        """
+        refuse_blank(benchmark_id=benchmark_id, leaderboard_id=leaderboard_id)
+        found = LeaderboardApi(self._transport).get(leaderboard_id)
+        return RapidataLeaderboard(self._transport, benchmark_id, found)
 
     def find_benchmarks(
         self, name: str = "", amount: int = 10, page: int = 1

@@ -33,6 +33,7 @@ from rapidata_core.errors import (
 )
 from rapidata_core.jobs import JobSpec
 from rapidata_core.policy.audiences import is_unlisted
+from rapidata_core.policy.revisions import content_of
 from rapidata_core.policy.spending import check_cap
 from rapidata_core.policy.submission import (
     Claim,
@@ -44,9 +45,11 @@ from rapidata_core.policy.submission import (
     duplicates_of,
     fingerprint_in,
     identify,
+    identify_definition,
     identify_order,
     job_to_adopt,
     oldest_of,
+    readable,
     until_turn,
 )
 from rapidata_core.types import CostEstimate, Submission
@@ -78,14 +81,58 @@ def submit(
         RapidataError: As the platform's calls raise it.
     """
     namespace = transport.settings.namespace
-    digest = ""
-    if terms.cap is not None:
-        terms.cap.check_key(key)
-        digest = cap_digest(namespace, terms.cap.prefix)
+    digest = _checked_cap(namespace, key, terms)
     identity = identify(spec, audience_id, key, namespace, digest)
     runner = _Runner(transport, identity, spec.name, audience_id, terms, _SAME_KEY, spec=spec)
     # Callers in this process that ask for the same at the same time share one submission.
     return transport.flights.once(f"submit {identity} {terms}", runner.run)
+
+
+def submit_definition(
+    transport: Transport,
+    definition_id: str,
+    audience_id: str,
+    key: str,
+    terms: Terms,
+    *,
+    pinned: int | None = None,
+    revision_number: int | None = None,
+) -> Submission:
+    """Get the job of a logical task that asks a definition which is there already.
+
+    The definition stays as it is: tickets are clones of it.
+
+    Args:
+        transport: Where to.
+        definition_id: What to ask.
+        audience_id: Whom to ask.
+        key: See :func:`submit`.
+        terms: On which it may pay.
+        revision_number: The revision that the task is about; it is part of what the key asks.
+        pinned: The revision to pay for otherwise, which is not part of it; by default the latest
+            one at the time of the payment.
+
+    Raises:
+        NotFoundError: There is no such definition or revision.
+        RapidataError: See :func:`submit`.
+    """
+    namespace = transport.settings.namespace
+    digest = _checked_cap(namespace, key, terms)
+    identity = identify_definition(
+        definition_id, revision_number, audience_id, key, namespace, digest
+    )
+    runner = _Runner(
+        transport,
+        identity,
+        "",
+        audience_id,
+        terms,
+        _SAME_KEY,
+        content=definition_id,
+        revision_number=revision_number or pinned,
+    )
+    flight = f"submit {identity} {revision_number or pinned} {terms}"
+    return transport.flights.once(flight, runner.run)
 
 
 def submit_order(
@@ -106,6 +153,14 @@ def submit_order(
     advice = "Run it again: that looks before it pays."
     runner = _Runner(transport, identity, name, audience_id, Terms(), advice, content=definition_id)
     return transport.flights.once(f"submit {identity}", runner.run)
+
+
+def _checked_cap(namespace: str, key: str, terms: Terms) -> str:
+    """The digest of the cap that a key counts towards; empty for none."""
+    if terms.cap is None:
+        return ""
+    terms.cap.check_key(key)
+    return cap_digest(namespace, terms.cap.prefix)
 
 
 def find_order_job(
@@ -130,18 +185,20 @@ class _Runner:
         *,
         spec: JobSpec | None = None,
         content: str = "",
+        revision_number: int | None = None,
     ) -> None:
         """Get ready; nothing is sent yet.
 
         Args:
             transport: Where to.
             identity: Of the logical task.
-            name: The job's name for people.
+            name: The job's name for people; by default the definition's.
             audience_id: Whom to ask.
             terms: On which it may pay.
             advice: What to do when it stays unknown whether the job was created.
             spec: What to ask; or
-            content: The definition to ask, of which the latest revision counts.
+            content: The definition to ask.
+            revision_number: Its revision; the latest one at the time of the payment by default.
         """
         self._transport = transport
         self._identity = identity
@@ -153,7 +210,7 @@ class _Runner:
         self._content = content
         # Of our own definition the first revision is what the fingerprint is about, whatever
         # somebody has made of it since.
-        self._revision = None if content else 1
+        self._revision = revision_number if content else 1
         self._cost: CostAnswer | None = None
         # The ticket, as long as it may be given back.
         self._claim: Claim | None = None
@@ -169,6 +226,7 @@ class _Runner:
         if existing is not None:
             return self._adopted(existing)
         _check_audience(self._transport, self._audience_id)
+        self._check_content()
         for _ in range(ROUNDS):
             try:
                 submission = self._round()
@@ -183,6 +241,11 @@ class _Runner:
             if submission is not None:
                 return submission
         raise self._unknown(f"{ROUNDS} times an answer was lost, or another runner disappeared")
+
+    def _check_content(self) -> None:
+        """Make sure that the definition is there, and learn what people call it."""
+        if self._content and not self._name:
+            self._name = readable((self._definitions.get(self._content)).name)
 
     def _round(self) -> Submission | None:
         """Queue, and pay or adopt; None when the outcome is not clear yet."""
@@ -232,16 +295,36 @@ class _Runner:
 
     def _priced(self) -> CostAnswer:
         """What it will cost, if it may cost that much."""
-        if self._revision is None:
-            revision = self._definitions.get_revision(self._content)
-            self._revision = revision.revision_number
         if self._cost is None:
-            self._cost = price(self._definitions.cost, self._content)
+            self._cost = self._price()
         check_budget(self._cost.estimated_cost, self._terms.max_cost)
         if self._terms.cap is not None:
             spent = committed(self._transport, self._terms.cap)
             check_cap(spent, self._cost.estimated_cost, self._terms.cap)
         return self._cost
+
+    def _price(self) -> CostAnswer:
+        """What the platform estimates for the revision that is to be paid; settles which it is."""
+        if self._spec is not None:
+            return price(self._definitions.cost, self._content)
+        latest = (self._definitions.get_revision(self._content)).revision_number
+        if self._revision is None:
+            self._revision = latest
+        if self._revision == latest:
+            return price(self._definitions.cost, self._content)
+        return self._price_of_older(self._revision)
+
+    def _price_of_older(self, number: int) -> CostAnswer:
+        """What the platform estimates for a revision that is not the latest one.
+
+        It gives estimates for latest revisions only, so it gets a definition of this one.
+        """
+        revision = self._definitions.get_revision(self._content, number)
+        body = {**content_of(revision), "definitionName": self._identity.draft(self._name)}
+        copy = (self._definitions.create(body)).definition_id
+        cost = price(self._definitions.cost, copy)
+        self._definitions.delete(copy)
+        return cost
 
     def _until_turn(self, claim: Claim) -> float:
         """Seconds until everybody who was before us is gone."""

@@ -57,13 +57,18 @@ class Trouble:
 class Transport:
     """Sends requests to the platform's own hosts, and to no other."""
 
-    def __init__(self, settings: Settings, retry: RetryPolicy | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        retry: RetryPolicy | None = None,
+        on_token: Callable[[str], object] | None = None,
+    ) -> None:
         self.settings = settings
         self._retry = retry or RetryPolicy()
         self._sessions = Sessions(settings.ca_file)
-        self._tokens = Tokens(settings, self._fetch_token)
+        self._tokens = Tokens(settings, self._fetch_token, on_token)
         self._chance = random.Random()
-        # Uploads that are under way.
+        # Uploads and submissions that are under way.
         self.flights = Flights()
 
     def close(self) -> None:
@@ -187,8 +192,8 @@ class Transport:
         def once(attempt: int) -> bytes | Trouble:
             refused: str | None = None
             while True:
+                token = self._tokens.get(refused)
                 session = self._sessions.current()
-                token = self._tokens.get(session, refused)
                 try:
                     with _streamed(file) as files:
                         with session.client.stream(
@@ -218,6 +223,7 @@ class Transport:
                 if answer.status_code == 404 and method == "DELETE" and attempt > 1:
                     # The attempt before, whose answer was lost, has deleted it.
                     return b""
+                failure = _failure(answer)
                 problem = error_for(
                     status=answer.status_code,
                     headers=answer.headers,
@@ -227,8 +233,9 @@ class Transport:
                     environment=self.settings.environment,
                     attempts=attempt,
                     repeatable=call is Call.REPEATABLE,
+                    retry_after=failure.retry_after,
                 )
-                return Trouble(_failure(answer), problem)
+                return Trouble(failure, problem)
 
         return self._patiently(call, once)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from rapidata_core.errors import ValidationError
 from rapidata_core.jobs.classification import ClassificationExample, ClassificationJob
@@ -30,7 +30,7 @@ JOB_TYPES: dict[str, type[JobSpec]] = {
 
 
 def parse_job(description: JobSpec | Mapping[str, Any] | str) -> JobSpec:
-    """Read a job spec from a mapping (as YAML gives) or from JSON text; a spec passes through.
+    """Read a job spec from a mapping, or from JSON or YAML text; a spec passes through.
 
     Args:
         description: It must have a ``type``, which chooses the class.
@@ -40,19 +40,61 @@ def parse_job(description: JobSpec | Mapping[str, Any] | str) -> JobSpec:
     """
     if isinstance(description, JobSpec):
         return description
-    if isinstance(description, str):
-        try:
-            description = json.loads(description)
-        except ValueError as error:
-            raise ValidationError("job spec", [f"is not JSON: {error}"]) from None
-    if not isinstance(description, Mapping):
-        raise ValidationError("job spec", [f"must be a mapping, not {type(description).__name__}"])
-    named = description.get("type")
+    fields = described_fields(description)
+    return job_type(fields)(**fields)
+
+
+def described_fields(description: Mapping[str, Any] | str) -> dict[str, Any]:
+    """The fields of a job spec as a mapping or a text says them; whether they are right is open.
+
+    Raises:
+        ValidationError: It is neither.
+    """
+    found = _read(description) if isinstance(description, str) else description
+    if not isinstance(found, Mapping):
+        advice = "; of a file, give the text" if isinstance(found, str) else ""
+        problem = f"must be a mapping, not {type(found).__name__}{advice}"
+        raise ValidationError("job spec", [problem])
+    fields = cast("Mapping[Any, Any]", found)
+    problems = [f"{name!r}: fields are named by texts" for name in fields if type(name) is not str]
+    if problems:
+        raise ValidationError("job spec", problems)
+    return dict(fields)
+
+
+def job_type(fields: Mapping[str, Any]) -> type[JobSpec]:
+    """The class that the ``type`` among a spec's fields chooses.
+
+    Raises:
+        ValidationError: There is no such type.
+    """
+    named = fields.get("type")
     chosen = JOB_TYPES.get(str(named))
     if chosen is None:
         known = ", ".join(sorted(JOB_TYPES))
         raise ValidationError("job spec", [f"type: must be one of {known}, not {named!r}"])
-    return chosen(**description)
+    return chosen
+
+
+def _read(text: str) -> object:
+    """What a text in JSON or YAML says.
+
+    Raises:
+        ValidationError: It is neither.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        no_json = f"is not JSON: {error}"
+    try:
+        import yaml
+    except ImportError:
+        problem = f"{no_json}; to read YAML, install PyYAML"
+        raise ValidationError("job spec", [problem]) from None
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValidationError("job spec", [f"{no_json}; nor is it YAML: {error}"]) from None
 
 
 __all__ = [

@@ -75,6 +75,7 @@ class ClassificationExample(QualificationExample, frozen=True):
         truth: Those that are right.
     """
 
+    type: Literal["classification"] = "classification"
     datapoint: Item
     answer_options: list[str]
     truth: Annotated[list[str], Field(min_length=1)]

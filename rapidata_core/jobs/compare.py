@@ -60,6 +60,7 @@ class CompareExample(QualificationExample, frozen=True):
         truth: The better one, exactly as it stands in ``datapoint``.
     """
 
+    type: Literal["compare"] = "compare"
     datapoint: list[str]
     truth: str
 

@@ -35,6 +35,8 @@ class DrawJob(JobSpec, frozen=True):
 class DrawExample(RegionExample, frozen=True):
     """An image whose region to colour in is known: it lies within the boxes of ``truths``."""
 
+    type: Literal["draw"] = "draw"
+
     def payload(self) -> Json:
         """The task on the wire."""
         return {"_t": "LineExamplePayload", "target": self.instruction}

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from rapidata_core.jobs.checks import Context, Described, Instruction, Item, MediaContext
 from rapidata_core.jobs.datapoint import Json, asset_input
-from rapidata_core.types import Box
+from rapidata_core.types import Box, Setting
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
@@ -21,23 +21,27 @@ class QualificationExample(Described, frozen=True):
     The arguments are named as those of the ``add_..._example`` methods of an audience.
 
     Attributes:
+        type: The task type; it chooses the subclass when an example is read from JSON or YAML.
         instruction: The question that labelers see, at most 250 characters.
         data_type: ``media`` (URLs or paths of local files) or ``text``.
         datapoint: What is asked about.
         context: Text shown beside it, at most 400 characters.
         media_context: Images (URLs or paths) shown beside it, at most 10.
         explanation: Shown to labelers who answer wrongly.
+        settings: Best those of the jobs that follow, so that labelers see what they will see.
 
     Raises:
         ValidationError: Something is wrong; it lists every problem at once.
     """
 
+    type: str
     instruction: Instruction
     data_type: Literal["media", "text"] = "media"
     datapoint: Any
     context: Context | None = None
     media_context: MediaContext | None = None
     explanation: str | None = None
+    settings: list[Setting] = []
 
     @field_validator("media_context", mode="before")
     @classmethod

@@ -35,6 +35,8 @@ class LocateJob(JobSpec, frozen=True):
 class LocateExample(RegionExample, frozen=True):
     """An image whose points to tap are known: they lie within the boxes of ``truths``."""
 
+    type: Literal["locate"] = "locate"
+
     def payload(self) -> Json:
         """The task on the wire."""
         return {"_t": "LocateExamplePayload", "target": self.instruction}

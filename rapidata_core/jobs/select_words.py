@@ -69,6 +69,7 @@ class SelectWordsExample(QualificationExample, frozen=True):
         required_completeness: Ratio of the right words that must be selected, 0 to 1.
     """
 
+    type: Literal["select_words"] = "select_words"
     data_type: Literal["media"] = "media"
     datapoint: Item
     context: None = None

@@ -41,6 +41,7 @@ def error_for(
     environment: str,
     attempts: int,
     repeatable: bool = True,
+    retry_after: float | None = None,
 ) -> RapidataError:
     """The error for an answer that is not a success.
 
@@ -53,6 +54,7 @@ def error_for(
         environment: Where the client is pointed at.
         attempts: How many times the request was sent.
         repeatable: Whether sending it again does no harm.
+        retry_after: Seconds that the platform asks us to wait.
     """
     document = problem_document(body)
     facts: dict[str, Any] = {
@@ -84,6 +86,7 @@ def error_for(
     if status == 429:
         return RateLimitedError(
             f"The platform is rate limiting {about}. Try again later or send less at once.{said}",
+            retry_after=retry_after,
             **facts,
         )
     if status in {400, 409, 413, 415, 422}:

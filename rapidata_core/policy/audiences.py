@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any, cast
 
 from rapidata_core.errors import ValidationError
+from rapidata_core.filters import Filter
+from rapidata_core.jobs import QualificationExample
+from rapidata_core.jobs.datapoint import is_url
+from rapidata_core.policy.submission import digest
 from rapidata_core.types import RecruitingMetrics
+from rapidata_core.wire.audience import ExampleAnswer
 
 # The platform recruits for an audience from this many examples on.
 MIN_EXAMPLES = 3
@@ -58,6 +65,30 @@ def is_hopeless(status: str | None, metrics: RecruitingMetrics | None) -> bool:
     return status == "Created" or (status == "Ready" and metrics is not None)
 
 
+def is_ready(status: str | None, metrics: RecruitingMetrics | None, graduates: int) -> bool:
+    """Whether so many people have qualified for an audience.
+
+    Args:
+        status: The audience's.
+        metrics: See :func:`recruiting`. A curated audience has none, and people nevertheless.
+        graduates: How many there shall be.
+    """
+    if metrics is None:
+        return status == "Ready"
+    return metrics.graduated >= graduates
+
+
+def call_for_recruiting(audience_id: str, example_count: int) -> str:
+    """What somebody has to do before anybody qualifies for an audience."""
+    missing = MIN_EXAMPLES - example_count
+    add = f"add {missing} more (audience.add_compare_example and the like) and " * (missing > 0)
+    return (
+        f"Nobody has qualified for audience {audience_id}, and nobody is being recruited for it. "
+        f"It has {example_count} of at least {MIN_EXAMPLES} qualification examples: {add}call "
+        "audience.start_recruiting(). Then wait again."
+    )
+
+
 def example_content(
     asset: Mapping[str, Any] | None,
     payload: Mapping[str, Any] | None,
@@ -78,6 +109,77 @@ def asset_names(asset: Mapping[str, Any] | None) -> list[str]:
         return [name for part in cast("list[Json]", parts) for name in asset_names(part)]
     name = asset.get("fileName") or asset.get("name") or asset.get("text")
     return [str(name)] if name else []
+
+
+def example_as_given(example: QualificationExample) -> str:
+    """What an example asks, in the terms of whoever gave it: URLs, names of files, texts.
+
+    The platform gives a file another name each time that it is uploaded, so two machines can only
+    compare by these.
+    """
+    body = example.body({item: _known_as(item) for item in example.items()})
+    return example_content(body["asset"], body["payload"], body["truth"], example.context)
+
+
+def listed_as_given(listed: ExampleAnswer) -> str:
+    """The same of an example that the platform lists."""
+    given = dict(_names_as_given(listed.asset))
+    asset = {"assets": [{"name": given[name]} for name in asset_names(listed.asset)]}
+    truth = dict(listed.truth or {})
+    if truth.get("winnerId") in given:
+        truth["winnerId"] = given[truth["winnerId"]]
+    return example_content(asset, listed.payload, truth, listed.context)
+
+
+def missing_examples(wanted: Sequence[str], there: Sequence[str]) -> list[int]:
+    """Positions of the examples that are not there; several that look the same count each."""
+    left = Counter(there)
+    missing: list[int] = []
+    for position, content in enumerate(wanted):
+        if left[content]:
+            left[content] -= 1
+        else:
+            missing.append(position)
+    return missing
+
+
+def surplus_examples(wanted: Sequence[str], there: Mapping[str, str]) -> list[str]:
+    """Ids of examples that are there more often than wanted.
+
+    Args:
+        wanted: What the examples ask.
+        there: What those ask that are there, by id. Everybody who looks finds the same ids.
+    """
+    room = Counter(wanted)
+    surplus: list[str] = []
+    for example_id in sorted(there):
+        content = there[example_id]
+        if content not in room:
+            # Somebody else has added it.
+            continue
+        room[content] -= 1
+        if room[content] < 0:
+            surplus.append(example_id)
+    return surplus
+
+
+def audience_fingerprint(
+    examples: Sequence[QualificationExample],
+    filters: Sequence[Filter],
+    rule: Json | None,
+    files: Mapping[str, str],
+) -> str:
+    """Who is taken into an audience, as a short text.
+
+    Args:
+        examples: What they have to answer, in whichever order.
+        filters: Whom it takes.
+        rule: When they join; see :func:`graduation_rule`.
+        files: Digests of the local files that the examples name, by path.
+    """
+    asked = sorted(digest(one.type, one.model_dump_json(exclude_defaults=True)) for one in examples)
+    people = json.dumps([[part.wire() for part in filters], rule, files], sort_keys=True)
+    return digest("audience", people, *asked)
 
 
 def given_names(asset: Mapping[str, Any] | None) -> str | None:
@@ -103,6 +205,19 @@ def truth_text(truth: Mapping[str, Any] | None) -> str | None:
     for field in ("correctCategories", "winnerId", "boundingBoxes", "correctWords"):
         content = truth.get(field, content)
     return content if isinstance(content, str) else json.dumps(content)
+
+
+def _known_as(item: str) -> str:
+    """What the platform knows of where a file came from."""
+    return item if is_url(item) else PurePath(item).name
+
+
+def _names_as_given(asset: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """The platform's names of files, each with what it was given as."""
+    parts = cast("list[Json]", (asset or {}).get("assets") or [asset])
+    for part in parts:
+        for name in asset_names(part):
+            yield name, given_names(part) or name
 
 
 def _without_nulls(value: Any) -> Any:

@@ -10,10 +10,19 @@ from datetime import UTC, datetime
 from os.path import basename
 from typing import Any, Literal, Protocol, cast
 
-from rapidata_core.errors import KeyConflictError, ValidationError, blank, is_number, is_whole
+from rapidata_core.errors import (
+    KeyConflictError,
+    ValidationError,
+    blank,
+    is_number,
+    is_whole,
+    outside,
+    refuse,
+    some,
+)
 from rapidata_core.jobs.datapoint import is_url
 from rapidata_core.policy.submission import readable
-from rapidata_core.types import Origin, SampleUpload, Tag
+from rapidata_core.types import Origin, SampleUpload, Standing, Tag
 from rapidata_core.wire.mri import (
     LeaderboardAnswer,
     ParticipantAnswer,
@@ -430,6 +439,87 @@ def standings_rows(items: Iterable[StandingAnswer]) -> list[dict[str, Any]]:
         }
         for item in items
     ]
+
+
+@dataclass(frozen=True)
+class StandingGoal:
+    """What a model's standing shall be; at least one of these is given.
+
+    Attributes:
+        max_rank: The worst rank.
+        min_score: The lowest score.
+        min_matches: The fewest matches that it took part in.
+
+    Raises:
+        ValidationError: None is given, or one is out of its range; it lists every problem.
+    """
+
+    max_rank: int | None = None
+    min_score: float | None = None
+    min_matches: float | None = None
+
+    def __post_init__(self) -> None:
+        problems: list[str] = []
+        if self.max_rank is not None:
+            problems += outside("max_rank", self.max_rank, 1, whole=True)
+        if self.min_score is not None:
+            problems += outside("min_score", self.min_score, -math.inf)
+        if self.min_matches is not None:
+            problems += outside("min_matches", self.min_matches, 0)
+        if self.max_rank is None and self.min_score is None and self.min_matches is None:
+            problems.append("standing: give max_rank, min_score or min_matches, or several")
+        refuse(problems)
+
+    def is_met(self, standing: Standing) -> bool:
+        """Whether a standing keeps all that is given; without a score it keeps no rank."""
+        rank, score = standing.rank, standing.score
+        return (
+            (self.max_rank is None or (rank is not None and rank <= self.max_rank))
+            and (self.min_score is None or (score is not None and score >= self.min_score))
+            and (self.min_matches is None or standing.matches >= self.min_matches)
+        )
+
+
+def standing_of(items: Sequence[StandingAnswer], participant: str) -> Standing | None:
+    """How a model stands.
+
+    Args:
+        items: The standings.
+        participant: Its id, or its name; of several with one name, the best one counts.
+    """
+    same = [item for item in items if item.id == participant]
+    same = same or [item for item in items if item.name == participant]
+    if not same:
+        return None
+    item = max(same, key=lambda one: -math.inf if one.score is None else one.score)
+    scores = [one.score for one in items if one.score is not None]
+    return Standing(
+        participant=item.name,
+        rank=None if item.score is None else 1 + sum(other > item.score for other in scores),
+        score=None if item.score is None else round(item.score, 2),
+        wins=item.wins,
+        matches=item.total_matches,
+    )
+
+
+def is_evaluated(item: StandingAnswer) -> bool:
+    """Whether all leaderboards of a benchmark have compared a model; one by its standing there."""
+    under_way = item.is_evaluating or item.is_partially_evaluated
+    return item.total_matches > 0 and not under_way
+
+
+def standing_so_far(items: Sequence[StandingAnswer], participant: str) -> str:
+    """How a model stands, or who is there instead, as a sentence."""
+    standing = standing_of(items, participant)
+    if standing is not None:
+        rank = "no rank" if standing.rank is None else f"rank {standing.rank}"
+        return (
+            f"{standing.participant!r} has {rank}, the score {standing.score} and "
+            f"{standing.matches:g} matches so far."
+        )
+    if not items:
+        return "No model was submitted so far."
+    return f"There is no model {participant!r}; there are {some(item.name for item in items)}."
 
 
 def _wrong_lists(

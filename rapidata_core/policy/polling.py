@@ -157,6 +157,11 @@ def is_done(state: str) -> bool:
     return state == JobState.COMPLETED
 
 
+def has_ended(state: str) -> bool:
+    """Whether a job is done, or failed."""
+    return state in (JobState.COMPLETED, JobState.FAILED)
+
+
 def reactions(on_attention: Mapping[str, str] | None) -> dict[str, Reaction]:
     """What to do in states in which somebody has to act; states that are not named fail.
 

@@ -87,14 +87,7 @@ def changed(
     if problems:
         raise ValidationError("update", problems)
     body: Json = {
-        "workflow": base.workflow,
-        "referee": base.referee,
-        "datasetId": base.dataset_id,
-        "rapidFeatureFlags": [flag.model_dump(by_alias=True) for flag in base.feature_flags],
-        "campaignFeatureFlags": [
-            flag.model_dump(by_alias=True) for flag in base.campaign_feature_flags
-        ],
-        "aggregatorType": base.aggregator_type,
+        **content_of(base),
         "validationSetId": base.validation_set_id,
         "baseRevisionNumber": base.revision_number,
     }
@@ -107,6 +100,20 @@ def changed(
     if settings is not None:
         body |= flags_of(settings)
     return body
+
+
+def content_of(revision: RevisionAnswer) -> Json:
+    """What a revision says, in the fields of a new revision or definition."""
+    return {
+        "workflow": revision.workflow,
+        "referee": revision.referee,
+        "datasetId": revision.dataset_id,
+        "rapidFeatureFlags": [flag.model_dump(by_alias=True) for flag in revision.feature_flags],
+        "campaignFeatureFlags": [
+            flag.model_dump(by_alias=True) for flag in revision.campaign_feature_flags
+        ],
+        "aggregatorType": revision.aggregator_type,
+    }
 
 
 def flags_of(settings: Sequence[Setting]) -> dict[str, list[Json]]:

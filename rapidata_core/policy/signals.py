@@ -29,6 +29,7 @@ MANUAL = "Manual"
 """The source of a run that somebody triggered."""
 
 _NO_JOB = {SignalRunStatus.SKIPPED, SignalRunStatus.FAILED}
+_ENDED = {*_NO_JOB, SignalRunStatus.COMPLETED}
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,11 @@ def run_of_intent(newer: Sequence[RunAnswer]) -> RunAnswer | None:
 def made_no_job(run: RunAnswer) -> bool:
     """Whether a run ended without a job, and so cost nothing."""
     return run.audience_job_id is None and run.status in _NO_JOB
+
+
+def has_ended(run: RunAnswer) -> bool:
+    """Whether nothing more happens to a run: its job is done, or it failed, or made none."""
+    return run.status in _ENDED
 
 
 def oldest_signal(signals: Sequence[SignalAnswer]) -> SignalAnswer:

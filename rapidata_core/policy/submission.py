@@ -17,6 +17,9 @@ means nothing any more. A definition that claims nothing, because its runner is 
 wanted a price, is a draft and says so::
 
     Prompt alignment [rk:<fingerprint>.draft.<key>]
+
+Before the marker of a job that a program has paused stands a note for people, ``(paused by
+Airflow)``, by which the program knows later that it was not a person who did.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import get_args
@@ -34,7 +37,9 @@ from rapidata_core.errors import (
     ServerError,
     SubmissionConflictError,
     ValidationError,
+    blank,
     is_number,
+    outside,
     refuse_blank,
 )
 from rapidata_core.jobs.spec import JobSpec
@@ -45,6 +50,7 @@ from rapidata_core.wire.job import JobListItem
 _MARKER = re.compile(
     r" \[rk:(?:(?P<fingerprint>[0-9a-f]+)\.(?:(?P<middle>[0-9a-f]+|draft)\.)?)?[0-9a-f]+\]$"
 )
+_NOTE = re.compile(r" \(paused by (?P<by>[^()]+)\)$")
 _DRAFT = "draft"
 # 16 hex digits = 64 bits: among a million keys the chance of a collision is below 1e-7.
 _DIGITS = 16
@@ -106,7 +112,7 @@ class Claim:
 def fingerprint(spec: JobSpec, audience_id: str) -> str:
     """What is asked of whom, as a short text; the spec's name is for people and does not count."""
     content = spec.model_dump_json(exclude_defaults=True, exclude={"name"})
-    return _digest(spec.type, audience_id, content)
+    return digest(spec.type, audience_id, content)
 
 
 def identify(spec: JobSpec, audience_id: str, key: str, namespace: str, cap: str = "") -> Identity:
@@ -116,20 +122,64 @@ def identify(spec: JobSpec, audience_id: str, key: str, namespace: str, cap: str
         ValidationError: The key or the audience is blank; every blank key would be the same task.
     """
     refuse_blank(key=key, audience=audience_id)
-    return Identity(fingerprint(spec, audience_id), _digest(namespace, key), cap)
+    return Identity(fingerprint(spec, audience_id), digest(namespace, key), cap)
+
+
+def content_fingerprint(spec: JobSpec, files: Mapping[str, str]) -> str:
+    """What is asked, of whomever, as a short text; the spec's name does not count.
+
+    Args:
+        spec: What is asked.
+        files: Digests of the local files that it names, by path.
+    """
+    content = spec.model_dump_json(exclude_defaults=True, exclude={"name"})
+    return digest("content", spec.type, content, json.dumps(files, sort_keys=True))
+
+
+def identify_definition(
+    definition_id: str,
+    revision_number: int | None,
+    audience_id: str,
+    key: str,
+    namespace: str,
+    cap: str = "",
+) -> Identity:
+    """Give a logical task its identity that asks a definition which is there already.
+
+    Args:
+        definition_id: What is asked.
+        revision_number: Its revision, if it has to be that one. Without it, the task stays the same
+            when somebody saves a new revision.
+        audience_id: Who is asked.
+        key: Which logical task it is.
+        namespace: See :class:`rapidata_core.config.Settings`.
+        cap: See :func:`cap_digest`.
+
+    Raises:
+        ValidationError: A text is blank, or the revision has no number from 1; it lists all.
+    """
+    problems = blank("job_definition", definition_id)
+    problems += blank("audience", audience_id) + blank("key", key)
+    if revision_number is not None:
+        problems += outside("revision_number", revision_number, 1, whole=True)
+    if problems:
+        raise ValidationError("submission", problems)
+    pinned = [] if revision_number is None else [str(revision_number)]
+    content = digest("definition", definition_id, audience_id, *pinned)
+    return Identity(content, digest(namespace, key), cap)
 
 
 def identify_order(definition_id: str, audience_id: str) -> Identity:
     """The identity of an order: a definition that is run once, whatever else is done with it."""
     return Identity(
-        fingerprint=_digest("definition", definition_id, audience_id),
-        key=_digest("order", definition_id),
+        fingerprint=digest("definition", definition_id, audience_id),
+        key=digest("order", definition_id),
     )
 
 
 def cap_digest(namespace: str, prefix: str) -> str:
     """What the names of all jobs contain that count towards the cap of a prefix."""
-    return _digest("cap", namespace, prefix)
+    return digest("cap", namespace, prefix)
 
 
 def key_marker(namespace: str, key: str) -> str:
@@ -139,7 +189,7 @@ def key_marker(namespace: str, key: str) -> str:
         ValidationError: The key is blank.
     """
     refuse_blank(key=key)
-    return f" [rk:{_digest(namespace, key)}]"
+    return f" [rk:{digest(namespace, key)}]"
 
 
 def check_names(names: Iterable[str], ending: str) -> None:
@@ -167,23 +217,43 @@ def identify_content(namespace: str, key: str, *content: str) -> Identity:
         ValidationError: The key is blank.
     """
     refuse_blank(key=key)
-    return Identity(_digest(*content), _digest(namespace, key))
+    return Identity(digest(*content), digest(namespace, key))
 
 
-def _digest(*parts: str) -> str:
+def digest(*parts: str) -> str:
+    """A short text that stands for texts, and tells nothing about them."""
     # JSON keeps the parts apart: ("a", "bc") differs from ("ab", "c").
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_DIGITS]
 
 
 def readable(name: str) -> str:
     """The part of a name that is for people."""
-    return _MARKER.sub("", name)
+    return _NOTE.sub("", _MARKER.sub("", name))
 
 
 def renamed(full_name: str, name: str) -> str:
-    """Another name for people, with the identity that the old one carries."""
+    """Another name for people, with the identity and the note that the old one carries."""
     found = _MARKER.search(full_name)
-    return f"{readable(name)}{found[0] if found else ''}"
+    return noted(f"{readable(name)}{found[0] if found else ''}", paused_by(full_name))
+
+
+def paused_by(full_name: str) -> str | None:
+    """Which program has paused a job, by the note in its name; None without a note."""
+    found = _NOTE.search(_MARKER.sub("", full_name))
+    return found["by"] if found else None
+
+
+def noted(full_name: str, by: str | None) -> str:
+    """A job's name with a note which program pauses it instead of any other, or without one.
+
+    Raises:
+        ValidationError: The program's name would not be found again.
+    """
+    if by is not None and (blank("by", by) or set(by) & set("()")):
+        raise ValidationError("pause", [f"by: must be a name without parentheses, not {by!r}"])
+    found = _MARKER.search(full_name)
+    note = "" if by is None else f" (paused by {by})"
+    return f"{readable(full_name)}{note}{found[0] if found else ''}"
 
 
 def fingerprint_in(name: str) -> str | None:

@@ -1,11 +1,14 @@
-"""What a token endpoint's answer means, and when a token is due."""
+"""What a token endpoint's answer means, when a token is due, and whose it is."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 
 import pydantic
 
+from rapidata_core.config import Settings
 from rapidata_core.errors import AuthenticationError, RapidataError, ServerError
 from rapidata_core.policy.answers import problem_document
 from rapidata_core.wire.auth import TokenAnswer
@@ -34,6 +37,22 @@ class Token:
     def living(cls, value: str, life: float, now: float) -> Token:
         """A token that expires ``life`` seconds from ``now``."""
         return cls(value, now + life, now + life - min(_LEEWAY, life / 5))
+
+
+def account_digest(settings: Settings) -> str:
+    """Who logs in, where and how; clients of whom it is the same can share a token.
+
+    The secret is part of it, so that a wrong one gets nobody else's token, and cannot be read back.
+    """
+    account = (
+        settings.client_id,
+        settings.client_secret,
+        settings.endpoints.auth,
+        settings.scope,
+        settings.ca_file,
+        settings.token_file and str(settings.token_file),
+    )
+    return hashlib.sha256(json.dumps(account).encode()).hexdigest()
 
 
 def read_answer(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rapidata_core.results.quality.gate import QualityGate as QualityGate
     from rapidata_core.results.quality.gate import QualityReport as QualityReport
     from rapidata_core.results.quality.gate import WeakDatapoint as WeakDatapoint
+    from rapidata_core.results.rows import job_about as job_about
     from rapidata_core.results.rows import spec_about as spec_about
     from rapidata_core.results.schema import labels_schema as labels_schema
     from rapidata_core.results.schema import responses_schema as responses_schema
@@ -61,7 +62,7 @@ _HOMES = {
     "preferences": ["TrainingRows", "preference_pairs", "unpaired"],
     "privacy": ["Privacy", "pseudonym"],
     "quality.gate": ["Check", "QualityGate", "QualityReport", "WeakDatapoint"],
-    "rows": ["spec_about"],
+    "rows": ["job_about", "spec_about"],
     "schema": ["labels_schema", "responses_schema"],
     "selection": ["attach", "select", "top_up", "unlabelled"],
     "splits": ["split"],

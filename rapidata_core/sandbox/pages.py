@@ -79,7 +79,8 @@ def overview(call: Call) -> Any:
 
 def _audience_row(call: Call, row: Row[Any]) -> tuple[str, ...]:
     graduated = pools.users_per_state(call.store, row, call.now)["Graduated"]
-    return row.id, row.name, row.kind, pools.status(call.store, row, call.now), str(graduated)
+    link = _link(f"/audiences/{row.id}", row.id)
+    return link, row.name, row.kind, pools.status(call.store, row, call.now), str(graduated)
 
 
 def job_page(call: Call) -> Any:
@@ -99,6 +100,19 @@ def job_page(call: Call) -> Any:
         ("Review", job.review_reason or "-"),
     ]
     return _page(job.name, _progress(call, job), _table(("", ""), facts))
+
+
+def audience_page(call: Call) -> Any:
+    """``GET /audiences/{id}``: where clients send people to look at an audience."""
+    audience = call.row(audiences, "Audience", "audience_id")
+    people = pools.users_per_state(call.store, audience, call.now)
+    facts = [
+        ("Id", audience.id),
+        ("Kind", audience.kind),
+        ("Status", pools.status(call.store, audience, call.now)),
+        *((f"People: {state}", count) for state, count in people.items()),
+    ]
+    return _page(audience.name, _table(("", ""), facts))
 
 
 def definition_page(call: Call) -> Any:
@@ -162,6 +176,7 @@ def _page(title: str, *parts: str) -> HTMLResponse:
 
 ENDPOINTS = (
     Endpoint("GET", "/", overview, open=True, recorded=False),
+    Endpoint("GET", "/audiences/{audience_id}", audience_page, open=True, recorded=False),
     Endpoint("GET", "/audiences/{audience_id}/job/{job_id}", job_page, open=True, recorded=False),
     Endpoint("GET", "/definitions/{definition_id}", definition_page, open=True, recorded=False),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from rapidata_core.wire.model import WireModel
@@ -10,7 +11,7 @@ Json = dict[str, Any]
 
 
 class AudienceAnswer(WireModel):
-    """``GET /audience/{id}`` and an item of ``GET /audiences``.
+    """``GET /audience/{id}``.
 
     Of a filtered audience the platform describes the one that it is a part of, with ``filter``.
     """
@@ -21,6 +22,12 @@ class AudienceAnswer(WireModel):
     filters: list[Json] | None = None
     filter: Json | None = None
     graduation_rule: Json | None = None
+
+
+class AudienceListItem(AudienceAnswer):
+    """An item of ``GET /audiences``."""
+
+    created_at: datetime
 
 
 class UnlistedAudienceAnswer(WireModel):

@@ -51,9 +51,13 @@ class FlowItemCreated(WireModel):
 
 
 class FlowItemAnswer(WireModel):
-    """``GET /flow/ranking/item/{id}``, and an item of ``GET /flow/ranking/{id}/item``."""
+    """``GET /flow/ranking/item/{id}``, and an item of ``GET /flow/ranking/{id}/item``.
+
+    The list leaves out the flow.
+    """
 
     id: str
+    flow_id: str | None = None
     dataset_id: str
     state: str
     created_at: datetime

@@ -160,13 +160,15 @@ class Submitted(WireModel):
 
 
 class StandingAnswer(WireModel):
-    """One participant in standings."""
+    """One participant in standings; only those of a benchmark tell whether it is evaluated."""
 
     id: str
     name: str
     wins: float
     total_matches: float
     score: float | None = None
+    is_evaluating: bool = False
+    is_partially_evaluated: bool = False
 
 
 class StandingsAnswer(WireModel):

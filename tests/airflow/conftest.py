@@ -5,13 +5,15 @@ Airflow reads its settings when it is first imported, so this comes before any s
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +24,14 @@ from rapidata_core.sandbox.process import Sandbox
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
+    from rapidata_core import RapidataClient
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 _HOME = tempfile.mkdtemp(prefix="rapidata-airflow-tests-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 for _name in [name for name in os.environ if name.startswith(("AIRFLOW_", "RAPIDATA_"))]:
-    if _name != "RAPIDATA_DISABLE_OTLP":
+    if _name not in ("RAPIDATA_DISABLE_OTLP", "RAPIDATA_SCREENSHOTS"):
         del os.environ[_name]
 os.environ |= {
     "HOME": _HOME,
@@ -87,25 +91,67 @@ def sandbox(
 
 
 class TaskInstance:
-    """What the operator uses of Airflow's."""
+    """What tasks use of Airflow's."""
 
-    def __init__(self, task_id: str, map_index: int, try_number: int) -> None:
+    def __init__(self, task_id: str, map_index: int, try_number: int, max_tries: int) -> None:
         self.dag_id = "labels"
         self.task_id = task_id
         self.run_id = "manual__2026-01-01"
         self.map_index = map_index
         self.try_number = try_number
+        self.max_tries = max_tries
+        self.start_date = datetime.now(UTC)
         self.xcoms: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = json.loads(json.dumps(value))
+
+    def xcom_pull(self, *, key: str, task_ids: str = "", map_indexes: int = -1) -> Any:
+        assert (task_ids or self.task_id) == self.task_id
+        return self.xcoms.get(key)
 
 
 @pytest.fixture
 def context_of() -> Callable[..., Any]:
     """Make the context in which a task instance's operator is executed."""
 
-    def make(operator: BaseOperator, map_index: int = -1, try_number: int = 1) -> dict[str, Any]:
-        return {"ti": TaskInstance(operator.task_id, map_index, try_number)}
+    def make(
+        operator: BaseOperator,
+        map_index: int = -1,
+        try_number: int = 1,
+        max_tries: int = 2,
+        **facts: Any,
+    ) -> dict[str, Any]:
+        ti = TaskInstance(operator.task_id, map_index, try_number, max_tries)
+        return {"ti": ti, "outlet_events": {}, **facts}
 
     return make
+
+
+@pytest.fixture
+def go_on() -> Callable[..., Any]:
+    """Let the trigger of a deferred task fire, and finish the task as another worker would."""
+    from airflow.sdk.module_loading import import_string
+
+    async def event_of(trigger: Any) -> Any:
+        async with asyncio.timeout(30):
+            (event,) = [event.payload async for event in trigger.run()]
+        return event
+
+    def finish(deferred: Any, operator: BaseOperator, context: Any) -> Any:
+        path, arguments = json.loads(json.dumps(deferred.trigger.serialize()))
+        quick = {"first_poll_delay": 0.0, "poll_interval": 0.05}
+        event = asyncio.run(event_of(import_string(path)(**{**arguments, **quick})))
+        handed = json.loads(json.dumps({"event": event, **(deferred.kwargs or {})}))
+        return getattr(operator, deferred.method_name)(context, **handed)
+
+    return finish
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[RapidataClient]:
+    """A client of the sandbox, to look at what tasks have done there."""
+    from rapidata_core import RapidataClient
+
+    with RapidataClient(sandbox.client_id, sandbox.client_secret, sandbox.url) as client:
+        yield client

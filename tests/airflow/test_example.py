@@ -15,7 +15,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.utils.db import initdb
 
-import rapidata_airflow.operators.job
+import rapidata_airflow.triggers.waiting
 from rapidata_core.sandbox.process import Sandbox
 
 ROWS = {"Prompt alignment": (4, 60), "Likert rating": (3, 45)}
@@ -44,7 +44,7 @@ def test_the_dag_runs_and_tells_no_secrets(
     capfd: pytest.CaptureFixture[str],
 ):
     # `dag.test` runs triggers in this process, so there is no scheduler to be too fast for.
-    monkeypatch.setattr(rapidata_airflow.operators.job, "FIRST_POLL_DELAY", 1.0)
+    monkeypatch.setattr(rapidata_airflow.triggers.waiting, "FIRST_POLL_DELAY", 1.0)
     run = human_labels.test()
     assert run.state == "success"
     sandbox.assert_paid_jobs(2)

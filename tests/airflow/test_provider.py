@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 from importlib.resources import files
+from pkgutil import iter_modules
 
 import jsonschema
 import pytest
@@ -13,7 +15,8 @@ from airflow.providers_manager import ProvidersManager
 from airflow.sdk.module_loading import import_string
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
-from rapidata_airflow import __version__
+from rapidata_airflow import __version__, links
+from rapidata_airflow.decorators.job import rapidata_job_task
 from rapidata_airflow.get_provider_info import get_provider_info
 
 
@@ -24,28 +27,68 @@ def test_the_metadata_follow_airflows_schema():
 
 def test_everything_that_the_metadata_name_is_there():
     info = get_provider_info()
-    modules = [
+    classes = [entry["hook-class-name"] for entry in info["connection-types"]]
+    decorators = [entry["class-name"] for entry in info["task-decorators"]]
+    for name in [*classes, *decorators, *info["extra-links"], *info["notifications"]]:
+        import_string(name)
+    for name in _named_modules():
+        importlib.import_module(name)
+
+
+@pytest.mark.parametrize("folder", ["hooks", "operators", "sensors", "triggers"])
+def test_the_metadata_name_every_module(folder: str):
+    package = importlib.import_module(f"rapidata_airflow.{folder}")
+    found = {
+        f"rapidata_airflow.{folder}.{module.name}" for module in iter_modules(package.__path__)
+    }
+    # What the others of a folder have in common is not for users.
+    assert set(_named_modules(folder)) == found - {f"rapidata_airflow.{folder}.waiting"}
+
+
+def _named_modules(*folders: str) -> list[str]:
+    info = get_provider_info()
+    return [
         module
-        for kind in ("hooks", "operators", "triggers")
-        for entry in info[kind]
+        for folder in folders or ("hooks", "operators", "sensors", "triggers")
+        for entry in info[folder]
         for module in entry["python-modules"]
     ]
-    classes = [entry["hook-class-name"] for entry in info["connection-types"]]
-    for name in [*modules, *classes, *info["extra-links"]]:
-        import_string(name)
+
+
+def test_the_metadata_name_every_link():
+    public = {f"{link.__module__}.{link.__name__}" for link in links.RapidataLink.__subclasses__()}
+    assert set(get_provider_info()["extra-links"]) == public
 
 
 def test_airflow_discovers_the_provider():
     manager = ProvidersManager()
     assert manager.providers["rapidata-orchestration"].version == __version__
-    hook = ProvidersManagerTaskRuntime().hooks["rapidata"]
+    runtime = ProvidersManagerTaskRuntime()
+    hook = runtime.hooks["rapidata"]
     assert hook is not None
     assert hook.hook_class_name == "rapidata_airflow.hooks.rapidata.RapidataHook"
     assert hook.connection_id_attribute_name == "rapidata_conn_id"
     assert "rapidata_airflow.links.RapidataJobLink" in manager.extra_links_class_names
-    assert "extra__rapidata__namespace" in manager.connection_form_widgets
+    assert "rapidata_airflow.notifications.rapidata.RapidataNotifier" in manager.notification
+    assert runtime.taskflow_decorators["rapidata_job"] is rapidata_job_task
+
+
+def test_the_form_of_a_connection():
+    manager = ProvidersManager()
+    widgets = {
+        name: widget.field
+        for name, widget in manager.connection_form_widgets.items()
+        if name.startswith("extra__rapidata__")
+    }
+    fields = ("environment", "namespace", "max_cost_per_job", "poll_interval")
+    assert set(widgets) == {f"extra__rapidata__{name}" for name in fields}
+    cost = widgets["extra__rapidata__max_cost_per_job"]
+    assert cost["schema"]["title"] == "Max cost per job"
+    assert "number" in cost["schema"]["type"]
     behaviour = manager.field_behaviours["rapidata"]
     assert behaviour["relabeling"]["password"] == "Client secret"
+    # The extra field says it; a host is for URIs.
+    assert "host" in behaviour["hidden_fields"]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ async def events_of(**arguments: Any) -> list[dict[str, Any]]:
 def test_it_survives_the_way_to_the_triggerer():
     arguments = {
         "job_id": "a job",
+        "on_attention": {"Paused": "wait"},
+        "on_kill_action": "keep",
+        "handed": {"adopted": True},
         "rapidata_conn_id": "another",
         "deadline": time.time() + 60,
         "poll_interval": 3.0,
@@ -61,7 +64,12 @@ async def test_a_job_completes_while_it_is_watched(sandbox: Sandbox, job_id: str
     assert not watching.done()
     await asyncio.to_thread(sandbox.advance, 3600)
     (event,) = await watching
-    assert event == {"status": "completed", "job_id": job_id, "message": f"Job {job_id} is done"}
+    assert event == {
+        "status": "completed",
+        "job_id": job_id,
+        "handed": None,
+        "message": "It is done",
+    }
 
 
 @pytest.mark.parametrize(
@@ -114,4 +122,5 @@ async def test_progress_is_logged_when_it_changes(
     caplog.set_level("INFO", __name__)
     sandbox.advance(3600)
     await events_of(job_id=job_id)
-    assert caplog.messages == [f"Job {job_id}: Completed, 100 %"]
+    told = [record.message for record in caplog.records if record.name == __name__]
+    assert told == [f"Job {job_id}: Completed, 100 %"]

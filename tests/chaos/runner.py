@@ -44,7 +44,6 @@ class _Sessions:
 
     def __init__(self, line: Line) -> None:
         self.client = httpx.AsyncClient(transport=line)
-        self.lock = asyncio.Lock()
 
     def current(self) -> _Sessions:
         return self
@@ -66,6 +65,9 @@ async def run(
         namespace=NAMESPACE,
         settle=SETTLE,
     )
+    # Processes share no tokens.
+    tokens = client._transport._tokens
+    tokens._account, tokens._living = str(id(client)), {}
     # It begins when we wait for it.
     task = asyncio.ensure_future(work(client))
     line = Line(platform, plan, task.cancel)

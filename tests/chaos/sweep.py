@@ -21,6 +21,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from rapidata_core import RapidataClient
+from rapidata_core._sync import auth
 from rapidata_core.errors import RapidataError
 from rapidata_core.policy.retry import RetryPolicy
 from rapidata_core.sandbox.process import Sandbox
@@ -210,6 +211,8 @@ def _plan(sandbox: Sandbox, point: Point, pid: int) -> None:
 
 def _call(sandbox: Sandbox, verb: Verb, prepared: Any, point: Point | None) -> str:
     """What the child does; returns how it ended."""
+    # A process of its own would have to log in.
+    auth._living.clear()
     try:
         client = _client(sandbox)
         if point is not None and point.phase == BEFORE_SEND:

@@ -46,6 +46,11 @@ async def _definition(client: AsyncRapidataClient) -> str:
     return made.id
 
 
+async def _submit_definition(client: AsyncRapidataClient, definition_id: str, attempt: int) -> str:
+    submission = await client.submit_definition(definition_id, "global", key=KEY, attempt=attempt)
+    return submission.job_id
+
+
 async def _create_signal(client: AsyncRapidataClient, definition_id: str, _: int) -> str:
     return (await client.signals.create_signal("Daily", "global", definition_id, 24, key=KEY)).id
 
@@ -88,6 +93,7 @@ async def _evaluate(client: AsyncRapidataClient, benchmark_id: str, _: int) -> s
 
 TASKS = {
     "submit": Task(_submit, "POST /job"),
+    "submit_definition": Task(_submit_definition, "POST /job", _definition),
     "create_signal": Task(_create_signal, "POST /signal", _definition, seconds=DAY + 60),
     "trigger": Task(_trigger, "POST /signal/[^/]+/trigger", _signal, seconds=60),
     # Nothing free can be its ticket, so who asks for one batch twice at once pays twice.

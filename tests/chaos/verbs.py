@@ -57,6 +57,10 @@ def _definition(client: RapidataClient, _sandbox: Sandbox) -> str:
     return made.id
 
 
+def _submit_definition(client: RapidataClient, definition_id: str) -> None:
+    client.submit_definition(definition_id, "global", key="task")
+
+
 def _create_signal(client: RapidataClient, definition_id: str) -> None:
     client.signals.create_signal("Daily", "global", definition_id, 24, key="task")
 
@@ -145,6 +149,7 @@ def _resume(client: RapidataClient, job_id: str) -> None:
 
 VERBS = (
     Verb("submit", _nothing, _submit),
+    Verb("submit_definition", _definition, _submit_definition),
     Verb("create_signal", _definition, _create_signal, seconds=DAY + 60),
     Verb("trigger", _signal, _trigger, seconds=60),
     Verb("ranking batch", _ranking_flow, _batch),

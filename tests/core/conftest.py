@@ -33,6 +33,7 @@ def _hermetic(monkeypatch, tmp_path):
     for name in ("CLIENT_ID", "CLIENT_SECRET", "ENVIRONMENT", "TOKEN_FILE", "NAMESPACE", "SETTLE"):
         monkeypatch.delenv(f"RAPIDATA_{name}", raising=False)
     _forget_configuration()
+    _forget_tokens()
     yield
     _forget_configuration()
 
@@ -42,6 +43,14 @@ def _forget_configuration():
     config = sys.modules.get("rapidata_core.config")
     if config is not None:
         vars(config.rapidata_config).clear()
+
+
+def _forget_tokens():
+    """A server of another test may have had the same port."""
+    for half in ("_async", "_sync"):
+        auth = sys.modules.get(f"rapidata_core.{half}.auth")
+        if auth is not None:
+            auth._living.clear()
 
 
 class ScriptedServer:

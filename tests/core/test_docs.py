@@ -10,7 +10,7 @@ from tests.seeds.programs import make_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 # Their examples need the engine's environment.
-ENGINES = {"airflow.md", "dagster.md", "prefect.md"}
+ENGINES = {"dagster.md", "prefect.md"}
 DOCUMENTS = [
     "README.md",
     *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),

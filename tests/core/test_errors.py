@@ -26,6 +26,7 @@ ERRORS = [
     errors.SubmissionConflictError("m", job_id="j", expected="a", found="b"),
     errors.JobFailedError("m", job_id="j", state="Failed"),
     errors.JobNeedsAttentionError("m", job_id="j", state="Paused"),
+    errors.AudienceNeedsAttentionError("m", audience_id="a"),
     errors.WaitTimeoutError("m", job_id="j", state="Running"),
     errors.FailedUploadException(
         "m", detailed_failures=[errors.FailedUpload("url", "gone", "AssetUploadFailed", NOW)]

@@ -28,7 +28,13 @@ from rapidata_core import (
     errors,
     settings,
 )
-from rapidata_core.filters import UnknownFilter, check_filters, combined, read_filter
+from rapidata_core.filters import (
+    UnknownFilter,
+    check_filters,
+    combined,
+    parse_filters,
+    read_filter,
+)
 
 us, canada = CountryFilter(["us"]), CountryFilter(["CA"])
 french = LanguageFilter(["FR"])
@@ -126,6 +132,31 @@ def test_what_we_do_not_know_is_kept_as_it_is(wire):
 def test_wrong_filters(make, problem):
     with pytest.raises(errors.ValidationError, match=problem):
         make()
+
+
+def test_filters_are_read_from_json():
+    unknown = UnknownFilter({"_t": "NewFilter", "of": "the platform"})
+    given = [us, CountryFilter(["DE"]) | ~us, unknown]
+    assert parse_filters([one.wire() for one in given]) == given
+    assert parse_filters(given) == given
+
+
+@pytest.mark.parametrize(
+    ("filters", "problem"),
+    [
+        ([], "needs at least one filter"),
+        ("US", "'U' is not a filter"),
+        (us, "must be a list"),
+        (us.wire(), "must be a list"),
+        ([{}], "{} is not like"),
+        ([{"_t": "CountryFilter", "countries": ["USA"]}], "'USA'.* is not like"),
+        ([{"_t": "NotFilter", "filter": {"_t": "CountryFilter"}}], "is not like"),
+        ([(us & ~us).wire() | {"filters": [{"_t": ["x"]}]}], "is not like"),
+    ],
+)
+def test_json_that_is_no_filter(filters, problem):
+    with pytest.raises(errors.ValidationError, match=problem):
+        parse_filters(filters)
 
 
 def test_boxes():

@@ -1,6 +1,7 @@
 """Job specs: what they accept, what they say about bad input, what they put on the wire."""
 
 import json
+import sys
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from rapidata_core import (
     RankingJob,
     SelectWordsExample,
     SelectWordsJob,
+    Setting,
     errors,
     fingerprint,
     parse_job,
@@ -246,13 +248,55 @@ def test_specs_round_trip(spec):
             f"type: must be one of {', '.join(sorted(JOB_TYPES))}, not 'sudoku'",
         ),
         ("{", "is not JSON"),
+        ("[1", "is not JSON"),
+        ("at: 2026-99-99", "is not JSON"),
         ([1], "must be a mapping, not list"),
+        ("", "must be a mapping, not NoneType"),
+        ("[1]", "must be a mapping, not list"),
+        ("jobs/compare.yaml", "must be a mapping, not str; of a file, give the text"),
+        ({1: 2}, "1: fields are named by texts"),
+        ("1: 2", "1: fields are named by texts"),
     ],
 )
 def test_what_is_no_spec(description, problem):
     with pytest.raises(errors.ValidationError, match="job spec is not valid") as caught:
         parse_job(description)
     assert caught.value.problems[0].startswith(problem)
+
+
+def test_a_spec_in_yaml():
+    text = """
+    # What we ask every week.
+    type: compare
+    name: Greetings
+    instruction: "Which is friendlier: A or B?"
+    data_type: text
+    datapoints:
+      - [Hello!, "What?"]
+      - - Good morning!
+        - Morning.
+    settings:
+      - {key: no_shuffle, value: "true"}
+    """
+    assert parse_job(text) == CompareJob(
+        name="Greetings",
+        instruction="Which is friendlier: A or B?",
+        data_type="text",
+        datapoints=[["Hello!", "What?"], ["Good morning!", "Morning."]],
+        settings=[Setting(key="no_shuffle", value="true")],
+    )
+
+
+def test_yaml_makes_no_objects():
+    with pytest.raises(errors.ValidationError, match="nor is it YAML"):
+        parse_job("!!python/object/apply:os.getcwd []")
+
+
+def test_yaml_without_its_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(errors.ValidationError, match="to read YAML, install PyYAML"):
+        parse_job("type: compare")
+    assert parse_job(compare().model_dump_json()) == compare()
 
 
 # The documents' table: which type takes which argument.

@@ -46,8 +46,11 @@ CASES = {
         in_child(many); other.join(30); assert not other.is_alive()
     """,
     "forked while a thread is logging in": """
-        lock = client._transport._sessions.current().lock
-        lock.acquire(); in_child(look); lock.release(); look()
+        tokens = client._transport._tokens
+        fetch, begun, go_on = tokens._fetch, threading.Event(), threading.Event()
+        tokens._fetch = lambda: (begun.set(), go_on.wait(30), fetch())[-1]
+        other = threading.Thread(target=look); other.start(); begun.wait(30)
+        in_child(lambda: (go_on.set(), look())); go_on.set(); other.join(30); look()
     """,
     "closed in the child": "look(); in_child(lambda: (look(), client.close())); look()",
     "async in the parent, sync in the child": "asyncio.run(look_async()); in_child(look)",

@@ -65,7 +65,9 @@ def test_labels_are_an_asset_that_others_read(
         "rapidata/job_url": f"{sandbox.url}/audiences/global/job/{entry['id']}",
         "rapidata/label_count": 4,
         "rapidata/labels": str(folder / "labels.parquet"),
+        "rapidata/mean_agreement": pytest.approx(labels["agreement"].mean()),
         "rapidata/name": "Prompt alignment",
+        "rapidata/quality": None,
         "rapidata/response_count": 60,
         "rapidata/responses": str(folder / "responses.parquet"),
     }

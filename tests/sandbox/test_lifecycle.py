@@ -464,7 +464,8 @@ def test_audiences(platform):
 def test_pages_show_and_escape(platform):
     job_id = platform.compare_job(name="<script>alert(1)</script>")
     definition_id = platform.ok("GET", f"/job/{job_id}")["definitionId"]
-    for path in ("/", f"/audiences/global/job/{job_id}", f"/definitions/{definition_id}"):
+    paths = ("/", "/audiences/global", f"/audiences/global/job/{job_id}")
+    for path in (*paths, f"/definitions/{definition_id}"):
         page = platform.get(path, headers={"Authorization": ""})
         assert page.status_code == 200
         assert "<script>" not in page.text
@@ -472,3 +473,4 @@ def test_pages_show_and_escape(platform):
     assert "&lt;script&gt;" in platform.get("/").text
     assert re.search(r"value=.0.", platform.get(f"/audiences/global/job/{job_id}").text)
     assert platform.get("/audiences/global/job/none").status_code == 404
+    assert platform.get("/audiences/nobody").status_code == 404

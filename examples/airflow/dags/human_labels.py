@@ -27,6 +27,6 @@ with DAG(
         RapidataJobOperator(
             task_id=name,
             job=(JOBS / f"{name}.json").read_text(encoding="utf-8"),
-            results_path=RESULTS,
+            result_path=RESULTS,
             max_cost=5.0,
         )

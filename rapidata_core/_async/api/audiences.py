@@ -11,6 +11,7 @@ from rapidata_core.policy.retry import Call
 from rapidata_core.wire.audience import (
     AudienceAnswer,
     AudienceCreated,
+    AudienceListItem,
     ExampleAnswer,
     UnlistedAudienceAnswer,
     UserMetrics,
@@ -58,11 +59,11 @@ class AsyncAudienceApi:
 
     async def list(
         self, filters: Parameters = (), *, page: int = 1, size: int = 100
-    ) -> Sequence[AudienceAnswer]:
+    ) -> Sequence[AudienceListItem]:
         """``GET /audiences``, newest first"""
         return await self._transport.read_page(
             "/audiences",
-            Page[AudienceAnswer],
+            Page[AudienceListItem],
             about="audiences",
             page=page,
             size=size,

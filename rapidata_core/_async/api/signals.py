@@ -105,6 +105,15 @@ class AsyncSignalApi:
             filters=filters,
         )
 
+    async def all_runs(self, signal_id: str, filters: Parameters = ()) -> Sequence[RunAnswer]:
+        """``GET /signal/{id}/run``: all pages, oldest first"""
+        return await self._transport.read_all(
+            f"/signal/{segment(signal_id)}/run",
+            Page[RunAnswer],
+            about=f"the runs of signal {signal_id!r}",
+            params=[("sort", "started_at"), *filters],
+        )
+
     async def run(self, run_id: str) -> RunAnswer:
         """``GET /signal/run/{id}``"""
         return await self._transport.read(

@@ -12,6 +12,7 @@ from rapidata_core.policy.retry import Call
 from rapidata_core.wire.audience import (
     AudienceAnswer,
     AudienceCreated,
+    AudienceListItem,
     ExampleAnswer,
     UnlistedAudienceAnswer,
     UserMetrics,
@@ -59,11 +60,11 @@ class AudienceApi:
 
     def list(
         self, filters: Parameters = (), *, page: int = 1, size: int = 100
-    ) -> Sequence[AudienceAnswer]:
+    ) -> Sequence[AudienceListItem]:
         """``GET /audiences``, newest first"""
         return self._transport.read_page(
             "/audiences",
-            Page[AudienceAnswer],
+            Page[AudienceListItem],
             about="audiences",
             page=page,
             size=size,

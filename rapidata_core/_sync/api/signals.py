@@ -106,6 +106,15 @@ class SignalApi:
             filters=filters,
         )
 
+    def all_runs(self, signal_id: str, filters: Parameters = ()) -> Sequence[RunAnswer]:
+        """``GET /signal/{id}/run``: all pages, oldest first"""
+        return self._transport.read_all(
+            f"/signal/{segment(signal_id)}/run",
+            Page[RunAnswer],
+            about=f"the runs of signal {signal_id!r}",
+            params=[("sort", "started_at"), *filters],
+        )
+
     def run(self, run_id: str) -> RunAnswer:
         """``GET /signal/run/{id}``"""
         return self._transport.read(

@@ -18,6 +18,8 @@ from rapidata_core.results.export.formats import FileFormat, copy_without, table
 from rapidata_core.results.export.layout import TABLES, Part, described, partitions, read_manifest
 from rapidata_core.results.export.storage import (
     Location,
+    as_text,
+    brings_storage,
     folder_of,
     is_url,
     local_path,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 # Job types whose agreement only the responses tell.
 _NEED_RESPONSES = {"ranking", "locate", "draw", "select_words"}
+# Of a gate's report in brief: datapoints, their items, and characters of a text.
+_WORST, _ITEMS, _WIDE = 5, 2, 80
 _PSEUDONYM = re.compile(r"[0-9a-f]{16}")
 
 
@@ -51,6 +55,8 @@ class Dataset:
         label_count: Rows in ``labels``.
         response_count: Rows in ``responses``.
         manifest: Path or URL of the file that says what they are; see :func:`read_manifest`.
+        quality: How good the labels are, as in that file: ``summary`` and the report of the
+            ``gate``, which is None without one.
     """
 
     labels: str
@@ -58,29 +64,49 @@ class Dataset:
     label_count: int
     response_count: int
     manifest: str
+    quality: Mapping[str, Any]
+
+    def gate_in_brief(self) -> dict[str, Any] | None:
+        """What the gate found, small enough for an XCom: without metrics that have no limit.
+
+        Returns:
+            ``passed``, ``checks``, the ``worst`` five datapoints and ``worst_count``; None without
+            a gate.
+        """
+        report = self.quality["gate"]
+        if report is None:
+            return None
+        worst = [_weak_in_brief(weak) for weak in report["worst"][:_WORST]]
+        kept = {name: report[name] for name in ("passed", "checks", "worst_count")}
+        return {**kept, "worst": worst}
 
 
-def check_directory(directory: Location) -> None:
+def check_directory(directory: Location, partition: Mapping[str, str] | None = None) -> None:
     """Find out before anything is paid whether :func:`write_dataset` could write there at all.
 
     Nothing is written; free space, and permissions of an object store, are not checked.
 
+    Args:
+        directory: As for :func:`write_dataset`.
+        partition: The same.
+
     Raises:
         ValidationError: The directory is blank, a file, not to be written to, or its kind of
-            storage unknown; or pyarrow is not installed.
+            storage unknown; pyarrow is not installed; or the partition is none.
     """
-    text = os.fspath(directory)
     problems: list[str] = []
-    if not text.strip():
+    if not as_text(directory).strip():
         problems.append("must not be blank")
-    elif not is_url(text):
-        problems += _local_problems(text)
+    elif not is_url(directory):
+        problems += _local_problems(local_path(directory).absolute())
     if find_spec("pyarrow") is None:
         problems.append("datasets need pyarrow: install rapidata-orchestration[parquet]")
-    elif is_url(text):
-        problems += _storage_problems(text)
+    elif is_url(directory):
+        problems += _storage_problems(directory)
     if problems:
         raise ValidationError("directory", problems)
+    if partition is not None:
+        Part(directory, dict(partition)).check()
 
 
 def write_dataset(
@@ -102,8 +128,10 @@ def write_dataset(
 
     Args:
         results: A job's results.
-        directory: A folder for one dataset, made if need be: a local path, or a URL such as
-            ``s3://bucket/labels`` for which the matching fsspec package is installed.
+        directory: A folder for one dataset, made if need be: a local path; a URL such as
+            ``s3://bucket/labels`` for which the matching fsspec package is installed; or a path
+            that brings its own file system, such as a ``UPath`` with storage options, or Airflow's
+            ``ObjectStoragePath`` with a connection.
         spec: What was asked: gives rows their ``datapoint_id``, and goes into the manifest.
         privacy: What to keep about the people who answered.
         partition: Names and values of the part of the dataset that these results are, for example
@@ -148,6 +176,7 @@ def write_dataset(
         label_count=rows["labels"],
         response_count=rows["responses"],
         manifest=part.absolute(part.manifest),
+        quality=quality,
     )
 
 
@@ -218,8 +247,7 @@ def write_json(document: Mapping[str, Any], path: Location) -> None:
 # --- before writing -------------------------------------------------------------------------------
 
 
-def _local_problems(directory: str) -> list[str]:
-    path = local_path(directory).absolute()
+def _local_problems(path: Path) -> list[str]:
     nearest = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
     if not nearest.is_dir():
         return [f"{nearest} is a file; choose another directory"]
@@ -228,10 +256,18 @@ def _local_problems(directory: str) -> list[str]:
     return []
 
 
-def _storage_problems(url: str) -> list[str]:
+def _storage_problems(directory: Location) -> list[str]:
+    if brings_storage(directory):
+        try:
+            # The file system is made here: from a connection, which may be missing or wrong.
+            _ = located(directory).fs  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+        except Exception as error:
+            # Every kind of store has its own exceptions.
+            return [f"cannot write to {directory} ({type(error).__name__}: {error})"]
+        return []
     import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
-    protocol = url.split("://", 1)[0]
+    protocol = as_text(directory).split("://", 1)[0]
     try:
         fsspec.get_filesystem_class(protocol)  # pyright: ignore[reportUnknownMemberType]
     except (ImportError, ValueError) as error:
@@ -309,6 +345,17 @@ def _report(gate: QualityGate, view: View) -> dict[str, Any]:
     # More than were asked about are no reason to lose them.
     expected = None if spec is None else max(len(spec.datapoints), len(labels))
     return gate.check(labels, responses, expected=expected).as_dict()
+
+
+def _weak_in_brief(weak: Mapping[str, Any]) -> dict[str, Any]:
+    """A weak datapoint without what may be long: its job is known, its texts are cut."""
+    kept = {name: weak[name] for name in ("datapoint", "datapoint_id", "responses", "agreement")}
+    cut = {name: [_short(text) for text in weak[name][:_ITEMS]] for name in ("items", "reasons")}
+    return {**kept, **cut}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDE else f"{text[: _WIDE - 1]}…"
 
 
 def _manifest(

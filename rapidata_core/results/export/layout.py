@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from rapidata_core.errors import ResultsError, ValidationError
 from rapidata_core.results.export.formats import FileFormat
-from rapidata_core.results.export.storage import Location, located
+from rapidata_core.results.export.storage import Location, as_text, located
 from rapidata_core.results.schema import labels_schema, responses_schema
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class Part:
         other = next((one for one in partitions(self.directory) if list(one) != names), None)
         if other is not None:
             kind = f"is divided by {', '.join(other)}" if other else "is not divided"
-            problems.append(f"the dataset in {os.fspath(self.directory)} {kind}; write elsewhere")
+            problems.append(f"the dataset in {as_text(self.directory)} {kind}; write elsewhere")
         if problems:
             raise ValidationError("partition", problems)
         # Refuses a manifest that is somebody else's.

@@ -16,19 +16,23 @@ import tempfile
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from uuid import uuid4
 
 from rapidata_core.errors import ExportError, RapidataError
 
 if TYPE_CHECKING:
     from upath import UPath
+    from upath.extensions import ProxyUPath
 
-Location = str | os.PathLike[str]
+Location: TypeAlias = "str | os.PathLike[str] | UPath | ProxyUPath"
+"""A local path, a URL, or a path that brings its own file system, such as a UPath."""
 
 # How the folders are named in which somebody writes, or wrote until he was killed.
 STAGE = ".rapidata-writing-"
 _FILE = "file://"
+# What the disk of this machine is called by paths that bring their file system.
+_LOCAL = ("", "file", "local")
 _ADVICE = {
     errno.ENOSPC: "Free some space there, or write elsewhere",
     errno.EDQUOT: "Free some space there, or write elsewhere",
@@ -39,31 +43,59 @@ _ADVICE = {
 }
 
 
+def as_text(location: Location) -> str:
+    """A location in words; from those of a path with a connection, its connection is found."""
+    return os.fspath(location) if isinstance(location, str | os.PathLike) else str(location)
+
+
 def is_url(location: Location) -> bool:
     """Whether something is not on a disk of this machine."""
-    return "://" in os.fspath(location) and not os.fspath(location).startswith(_FILE)
+    if brings_storage(location):
+        return True
+    text = as_text(location)
+    return "://" in text and not text.startswith(_FILE) and not _is_local_path(location)
+
+
+def brings_storage(location: Location) -> bool:
+    """Whether something is a path elsewhere that brings its own file system and credentials.
+
+    An address alone would lose them: as of a UPath with storage options, or of Airflow's
+    ``ObjectStoragePath``, whose file system is that of a connection.
+    """
+    return not isinstance(location, str | os.PathLike) and not _is_local_path(location)
 
 
 def local_path(location: Location) -> Path:
     """The path of something that is on a disk of this machine."""
-    return Path(os.fspath(location).removeprefix(_FILE))
+    if _is_local_path(location):
+        return Path(cast("Any", location).path)
+    return Path(as_text(location).removeprefix(_FILE))
 
 
 def located(location: Location) -> Path | UPath:
     """A path to read from, wherever it is."""
+    if brings_storage(location):
+        # Not all of them are of one class, but they can do the same.
+        return cast("UPath", location)
     if not is_url(location):
         return local_path(location)
     from upath import UPath
 
-    return UPath(os.fspath(location))
+    return UPath(as_text(location))
 
 
-def folder_of(path: Location) -> tuple[str, str]:
+def folder_of(path: Location) -> tuple[Location, str]:
     """A file's folder and its name."""
-    if not is_url(path):
-        return str(local_path(path).parent), local_path(path).name
-    folder, _, name = os.fspath(path).rpartition("/")
+    if brings_storage(path) or not is_url(path):
+        file = located(path)
+        return file.parent, file.name
+    folder, _, name = as_text(path).rpartition("/")
     return folder, name
+
+
+def _is_local_path(location: Location) -> bool:
+    """Whether it is a path with a file system, which is that of this machine."""
+    return getattr(location, "protocol", None) in _LOCAL
 
 
 @contextmanager
@@ -91,7 +123,7 @@ def staging(directory: Location) -> Generator[Path]:
             raise
         advice = _ADVICE.get(error.errno or 0, "Look what is wrong there, or write elsewhere")
         raise ExportError(
-            f"Cannot write to {os.fspath(directory)}: {error}. {advice}; what was there before is "
+            f"Cannot write to {as_text(directory)}: {error}. {advice}; what was there before is "
             "unchanged."
         ) from error
 
@@ -136,9 +168,7 @@ def _rename(stage: Path, directory: Location, names: Sequence[str], gone: Iterab
 
 
 def _upload(stage: Path, directory: Location, names: Sequence[str], gone: Iterable[str]) -> None:
-    from upath import UPath
-
-    folder = UPath(os.fspath(directory))
+    folder = cast("UPath", located(directory))
     for name in names:
         target = folder / name
         try:
@@ -154,7 +184,7 @@ def _upload(stage: Path, directory: Location, names: Sequence[str], gone: Iterab
 
 def _half_done(name: str, directory: Location, error: Exception) -> ExportError:
     return ExportError(
-        f"Cannot put {name} into {os.fspath(directory)}: {type(error).__name__}: {error}. Files "
+        f"Cannot put {name} into {as_text(directory)}: {type(error).__name__}: {error}. Files "
         "that come before it may be new already: find out what is wrong there, then write again."
     )
 

@@ -405,3 +405,14 @@ async def test_what_fails_to_be_uploaded_keeps_its_key(client, rapidata_sandbox)
     same = await flow.create_new_flow_batch(["a", "b"], data_type="text", key="k")
     assert same.id == item.id == (await caught.value.retry()).id
     assert len(await flow.get_flow_items()) == 1
+
+
+async def test_a_batch_is_found_again_by_its_id(client, hurry):
+    ranked = await (await ranking(client)).create_new_flow_batch(["yes", "no"], data_type="text")
+    sorted_out = await (await classification(client)).create_new_flow_batch(IMAGES)
+    for item, kind in ((ranked, FlowItemResult), (sorted_out, ClassifyFlowItemResult)):
+        again = await client.flow.get_flow_item_by_id(item.id)
+        assert (again.flow_id, again.dataset_id) == (item.flow_id, item.dataset_id)
+        assert isinstance(await again.get_results(), kind)
+    with pytest.raises(errors.NotFoundError):
+        await client.flow.get_flow_item_by_id("item_nobody_made")

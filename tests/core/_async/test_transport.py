@@ -7,9 +7,11 @@ import time
 import pytest
 
 from rapidata_core import AsyncRapidataClient, CompareJob, errors, http
+from rapidata_core._async import auth
 from rapidata_core.concurrency import async_map, async_monotonic, async_sleep
 from rapidata_core.policy.retry import Call, RetryPolicy
 
+TOKEN = {"access_token": "long"}
 AUDIENCE = {"id": "global", "name": "Everybody"}
 TEXTS = CompareJob(name="n", instruction="Which?", data_type="text", datapoints=[["a", "b"]])
 
@@ -54,6 +56,73 @@ async def test_a_refused_token_is_renewed_once(scripted):
     # Renewed once more, then given up: no endless log-in loop.
     assert len(scripted.requests("/connect/token")) == 3
     assert len(scripted.requests("/audience/global")) == 4
+
+
+async def test_each_client_is_told_of_every_token_before_it_is_used(scripted):
+    scripted.on("POST", "/connect/token", *[{"access_token": f"told-{i}"} for i in range(2)])
+    scripted.on("GET", "/audience/global", AUDIENCE, AUDIENCE, (401, {}, b""), AUDIENCE)
+    told = []
+
+    def tell(token):
+        told.append((token, len(scripted.requests("/audience/global"))))
+
+    async with client_of(scripted, on_token=tell) as client:
+        await client.audience.get_audience_by_id("global")
+        await client.audience.get_audience_by_id("global")
+        await client.audience.get_audience_by_id("global")
+    assert told == [("told-0", 0), ("told-1", 3)]
+    # This one fetches no token, but uses the one that is there.
+    async with client_of(scripted, on_token=tell) as client:
+        await client.audience.get_audience_by_id("global")
+    assert told[2:] == [("told-1", 4)]
+    assert len(scripted.requests("/connect/token")) == 2
+
+
+async def test_many_clients_share_one_token(scripted):
+    """As do the triggers of a thousand deferred tasks, each with a client of its own."""
+    scripted.on("GET", "/audience/global", AUDIENCE)
+
+    async def look(number):
+        async with client_of(scripted) as client:
+            await client.audience.get_audience_by_id("global")
+
+    await async_map(look, range(20), workers=10)
+    assert len(scripted.requests("/connect/token")) == 1
+    # What is refused to one of them is replaced for all.
+    scripted.on("POST", "/connect/token", {"access_token": "token-2"})
+    scripted.on("GET", "/audience/global", (401, {}, b""), AUDIENCE)
+    await async_map(look, range(3), workers=1)
+    assert len(scripted.requests("/connect/token")) == 2
+    sent = [r["headers"]["Authorization"] for r in scripted.requests("/audience/global")]
+    assert sent == ["Bearer token-1"] * 21 + ["Bearer token-2"] * 3
+
+
+@pytest.mark.parametrize("other", ["client_id", "client_secret"])
+async def test_other_accounts_get_no_token_of_ours(scripted, other):
+    """Nor does whoever has our id and a wrong secret."""
+    scripted.on("GET", "/audience/global", AUDIENCE)
+    for options in ({}, {other: "another"}):
+        async with client_of(scripted, **options) as client:
+            await client.audience.get_audience_by_id("global")
+    assert len(scripted.requests("/connect/token")) == 2
+
+
+async def test_the_secret_is_not_kept_with_the_tokens(scripted):
+    scripted.on("GET", "/audience/global", AUDIENCE)
+    async with client_of(scripted) as client:
+        await client.audience.get_audience_by_id("global")
+    kept = repr(auth._living)
+    assert "canary-secret" not in kept
+    assert "token-1" not in kept
+
+
+async def test_tokens_that_have_expired_are_forgotten(scripted):
+    scripted.on("GET", "/audience/global", AUDIENCE)
+    scripted.on("POST", "/connect/token", {"access_token": "short", "expires_in": 1e-6}, TOKEN)
+    for options in ({}, {"client_id": "other"}):
+        async with client_of(scripted, **options) as client:
+            await client.audience.get_audience_by_id("global")
+    assert [token.value for token in auth._living.values()] == [TOKEN["access_token"]]
 
 
 async def test_a_token_is_renewed_before_it_expires(scripted):
@@ -164,8 +233,9 @@ async def test_giving_up_says_how_often(scripted):
 async def test_a_longer_retry_after_is_not_waited_for(scripted):
     scripted.on("GET", "/audience/global", (429, {"Retry-After": "3600"}, b""))
     async with client_of(scripted) as client:
-        with pytest.raises(errors.RateLimitedError):
+        with pytest.raises(errors.RateLimitedError) as raised:
             await client.audience.get_audience_by_id("global")
+    assert raised.value.retry_after == 3600
     assert len(scripted.requests("/audience/global")) == 1
 
 

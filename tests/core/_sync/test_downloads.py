@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas
 import pytest
 
-from rapidata_core import RapidataClient, CompareJob, errors, fingerprint
+from rapidata_core import RapidataClient, CompareJob, Manifest, errors, fingerprint
 from rapidata_core._sync.api.jobs import JobApi
 from rapidata_core.concurrency import thread_map
 from rapidata_core.policy.retry import RetryPolicy
@@ -230,8 +230,34 @@ def test_a_job_as_a_dataset(client, rapidata_sandbox, tmp_path, monkeypatch):
     assert (written["job_id"], written["audience_id"]) == (job.id, "global")
     assert written["as_of"] == (job.get_results()).info["createdAt"]
     assert written["quality"]["gate"]["passed"]
+    assert manifest.mean_agreement == written["quality"]["summary"]["mean_agreement"] > 0.5
+    [check] = manifest.quality["checks"]
+    assert (check["name"], check["passed"]) == ("min_responses", True)
+    assert (manifest.quality["passed"], manifest.quality["worst"]) == (True, [])
     assert verify_dataset(tmp_path / "set") == []
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_manifest_stays_small(client, rapidata_sandbox, tmp_path):
+    texts = [[f"{side}{place} {'very long text ' * 200}" for side in "ab"] for place in range(20)]
+    spec = SPEC.model_copy(update={"datapoints": texts})
+    submission = client.submit(spec, "global", key="long")
+    job = client.job.get_job_by_id(submission.job_id)
+    rapidata_sandbox.advance(LONG)
+    limits = {"min_agreement": 1, "min_alpha": 1, "min_responses": 999, "min_coverage": 1}
+    gate = QualityGate(**limits, max_tie_rate=0, min_gold_accuracy=1, max_drift=0)
+    manifest = job.save_results(tmp_path, spec=spec, gate=gate)
+    assert len(json.dumps(manifest.as_dict())) < 4_000
+    found = manifest.quality
+    assert (found["passed"], len(found["worst"]), found["worst_count"]) == (False, 5, 20)
+    whole = read_manifest(tmp_path)["quality"]["gate"]
+    assert [weak["datapoint_id"] for weak in found["worst"]] == [
+        weak["datapoint_id"] for weak in whole["worst"][:5]
+    ]
+    assert found["checks"] == whole["checks"]
+    assert Manifest(**manifest.as_dict()) == manifest
+    without = job.save_results(tmp_path, spec=spec)
+    assert (without.quality, without.mean_agreement) == (None, manifest.mean_agreement)
 
 
 def test_nothing_is_asked_for_a_directory_that_cannot_be_written_to(scripted, tmp_path):

@@ -9,11 +9,14 @@ from rapidata_core import (
     CountryFilter,
     NoShuffle,
     Origin,
+    Standing,
     Tag,
     VoteAggregation,
     errors,
 )
 from rapidata_core.concurrency import thread_map
+from rapidata_core.policy.benchmarks import StandingGoal, standing_of
+from rapidata_core.wire.mri import StandingAnswer
 
 PROMPTS = ["A serene mountain landscape at sunset", "A futuristic city with flying cars"]
 # In the sandbox's world these are good and bad, whatever they are asked to paint.
@@ -672,3 +675,96 @@ def test_runners_of_one_model_pay_once(client, rapidata_sandbox):
     thread_map(evaluate, range(4), workers=4)
     assert [one.status for one in benchmark.participants] == ["Submitted", "Submitted"]
     rapidata_sandbox.assert_paid_jobs(1)
+
+
+@pytest.fixture
+def leaderboard(benchmark):
+    return benchmark.create_leaderboard("Realism", "Which is more realistic?")
+
+
+def rank_two(benchmark):
+    models = [add(benchmark, name) for name in (BAD, GOOD)]
+    benchmark.run()
+    return models
+
+
+def test_waiting_for_a_standing(client, benchmark, leaderboard, rapidata_sandbox, hurry):
+    rank_two(benchmark)
+    best = leaderboard.wait_for_standing(GOOD, max_rank=1, min_matches=8, timeout=AN_HOUR)
+    assert (best.participant, best.rank) == (GOOD, 1)
+    rapidata_sandbox.advance(AN_HOUR)
+    standings = (leaderboard.get_standings()).set_index("name")
+    best = leaderboard.wait_for_standing(GOOD, min_score=1200)
+    assert best.score == standings["score"][GOOD]
+    assert (best.wins, best.matches) == tuple(standings.loc[GOOD, ["wins", "total_matches"]])
+    worst = next(one for one in benchmark.participants if one.name == BAD)
+    assert (leaderboard.wait_for_standing(worst.id, max_rank=2)).rank == 2
+    again = client.mri.get_leaderboard_by_id(benchmark.id, leaderboard.id)
+    assert (again.name, again.url) == (leaderboard.name, leaderboard.url)
+    assert again.wait_for_standing(BAD, max_rank=2)
+
+
+def test_a_standing_that_does_not_come(benchmark, leaderboard, rapidata_sandbox, hurry):
+    with pytest.raises(errors.WaitTimeoutError, match="No model was submitted so far"):
+        leaderboard.wait_for_standing("nobody", max_rank=1, timeout=0)
+    rank_two(benchmark)
+    rapidata_sandbox.advance(AN_HOUR)
+    with pytest.raises(errors.WaitTimeoutError, match=f"no model 'nobody'; there are '{GOOD}'"):
+        leaderboard.wait_for_standing("nobody", max_rank=1, timeout=0)
+    with pytest.raises(errors.WaitTimeoutError, match=f"'{BAD}' has rank 2, the score "):
+        leaderboard.wait_for_standing(BAD, max_rank=1, timeout=0)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "problem"),
+    [
+        ({}, "give max_rank, min_score or min_matches"),
+        ({"max_rank": 0}, "max_rank: must be a whole number, at least 1"),
+        ({"max_rank": 1.5}, "max_rank: must be a whole number"),
+        ({"min_score": "1200"}, "min_score: must be"),
+        ({"min_matches": -1}, "min_matches: must be at least 0"),
+    ],
+)
+def test_standings_that_nobody_can_have(leaderboard, conditions, problem):
+    with pytest.raises(errors.ValidationError, match=problem):
+        leaderboard.wait_for_standing(GOOD, **conditions)
+
+
+def test_waiting_until_a_model_is_evaluated(benchmark, leaderboard, rapidata_sandbox, hurry):
+    beauty = benchmark.create_leaderboard("Beauty", "Which is more beautiful?")
+    lonely = add(benchmark, BAD)
+    with pytest.raises(errors.ValidationError, match="is Submittable, not Submitted"):
+        lonely.wait()
+    lonely.run()
+    with pytest.raises(errors.WaitTimeoutError, match="no rank"):
+        lonely.wait(timeout=0)
+    other = add(benchmark, GOOD)
+    other.run()
+    with pytest.raises(errors.WaitTimeoutError, match=f"The evaluation of '{GOOD}'"):
+        other.wait(timeout=0)
+    standing = other.wait(timeout=AN_HOUR)
+    assert (standing.participant, standing.rank) == (GOOD, 1)
+    assert standing.score == other.get_elo()
+    boards = [board.get_standings() for board in (leaderboard, beauty)]
+    assert all(len(board) == 2 and board["total_matches"].min() > 0 for board in boards)
+    assert sum(board["total_matches"][0] for board in boards) == standing.matches
+
+
+def test_equal_scores_have_equal_ranks():
+    items = [
+        StandingAnswer(id=name, name=name, wins=1, total_matches=2, score=score)
+        for name, score in (("a", 1300.0), ("b", 1200.0), ("c", 1200.0), ("d", 900.0), ("e", None))
+    ]
+    ranks = [standing_of(items, item.name).rank for item in items]
+    assert ranks == [1, 2, 2, 4, None]
+    # Of several with one name the best one counts; an id tells them apart.
+    twin = StandingAnswer(id="f", name="d", wins=0, total_matches=2, score=1250.0)
+    assert standing_of([*items, twin], "d").score == 900.0
+    assert standing_of([items[4], twin, items[3].model_copy(update={"id": "g"})], "d").rank == 1
+
+
+def test_without_a_score_no_goal_but_matches_is_met():
+    new = Standing("new", None, None, 0, 3)
+    assert StandingGoal(min_matches=3).is_met(new)
+    assert not StandingGoal(max_rank=9, min_matches=3).is_met(new)
+    assert not StandingGoal(min_score=-1e9).is_met(new)

@@ -1,0 +1,146 @@
+"""What all tasks that work with the platform have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from rapidata_airflow.hooks.rapidata import RapidataHook
+from rapidata_airflow.outcomes import Outcome, failing_the_task, task_error
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from rapidata_airflow.triggers.waiting import RapidataTrigger
+    from rapidata_core import RapidataClient
+
+# Airflow ends a deferral by itself only when the triggerer, which knows better, is long overdue.
+_OVERDUE = timedelta(minutes=10)
+
+
+class RapidataOperator(BaseOperator):
+    """A task that works with the platform.
+
+    Args:
+        rapidata_conn_id: The connection's id.
+        multiple_outputs: Whether what the task returns can be taken one by one, for example
+            ``task.output["job_id"]``.
+        **kwargs: See Airflow's ``BaseOperator``.
+    """
+
+    def __init__(
+        self,
+        *,
+        rapidata_conn_id: str = RapidataHook.default_conn_name,
+        multiple_outputs: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(multiple_outputs=multiple_outputs, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+        self.rapidata_conn_id = rapidata_conn_id
+
+    @contextmanager
+    def connected(self) -> Generator[RapidataClient]:
+        """A client; its errors are the task's.
+
+        Raises:
+            AirflowFailException: No retry can mend it.
+            RapidataTaskError: A retry may.
+        """
+        with failing_the_task(), RapidataHook(self.rapidata_conn_id).get_conn() as client:
+            yield client
+
+
+class WaitingOperator(RapidataOperator):
+    """A task that waits for people, without holding a worker.
+
+    Args:
+        deferrable: Wait on the triggerer; otherwise the task holds its worker while people work.
+        poll_interval: Seconds between looks; by default it grows with the time waited.
+        timeout: How long one try waits; None waits for ever. The work goes on in any case.
+    """
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = True,
+        poll_interval: float | None = None,
+        timeout: timedelta | None = timedelta(days=7),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+
+    def deadline(self, context: Context) -> float | None:
+        """When this try gives up, in seconds since the epoch.
+
+        Airflow does not count ``execution_timeout`` while a task is deferred; this does.
+        """
+        ends: list[float] = []
+        if self.timeout is not None:
+            ends.append(time.time() + self.timeout.total_seconds())
+        if self.execution_timeout is not None:
+            ti = context["ti"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+            ends.append(ti.start_date.timestamp() + self.execution_timeout.total_seconds())
+        return min(ends, default=None)
+
+    def timeout_problems(self) -> list[str]:
+        """What is wrong with the timeout: to be asked before anything is paid."""
+        if self.timeout is None or self.timeout > timedelta(0):
+            return []
+        return [f"timeout: must be above 0, not {self.timeout!r}"]
+
+    def wait_for(self, trigger: RapidataTrigger) -> dict[str, Any]:
+        """Wait, here or on the triggerer.
+
+        Args:
+            trigger: What to wait for.
+
+        Returns:
+            What the trigger found. A deferrable task does not get back here: Airflow calls its
+            ``execute_complete``, which gives the event to :meth:`found_by`.
+
+        Raises:
+            TaskDeferred: The triggerer waits.
+            AirflowFailException: It failed, and no retry can mend it.
+            RapidataTaskError: It failed, and a retry may mend it.
+        """
+        return self.found_by(self.event_of(trigger))
+
+    def event_of(self, trigger: RapidataTrigger) -> dict[str, Any]:
+        """As :meth:`wait_for`, and whatever happened is in the event; :meth:`found_by` reads it.
+
+        Raises:
+            TaskDeferred: The triggerer waits.
+        """
+        if self.deferrable:
+            self.defer(
+                trigger=trigger,
+                method_name="execute_complete",
+                timeout=_time_left(trigger.deadline),
+            )
+        return asyncio.run(trigger.outcome())
+
+    def found_by(self, event: dict[str, Any]) -> dict[str, Any]:
+        """What a trigger found, from its event.
+
+        Raises:
+            AirflowFailException: It failed, and no retry can mend it.
+            RapidataTaskError: It failed, and a retry may mend it.
+        """
+        if event["status"] != Outcome.COMPLETED:
+            raise task_error(event["status"], event["message"])
+        return event
+
+
+def _time_left(deadline: float | None) -> timedelta | None:
+    if deadline is None:
+        return None
+    return max(timedelta(0), timedelta(seconds=deadline - time.time())) + _OVERDUE
