@@ -57,13 +57,17 @@ demo: .venv $(ENGINES:%=.venv-%)  ## run one labelling pipeline in every engine,
 	@.venv/bin/python examples/demo.py
 
 .PHONY: bench
-bench: .venv .venv-contract  ## measure, also against the vendor's SDK; prints JSON; ARGS="--quick --only define_urls"
+bench: .venv .venv-contract .venv-airflow  ## measure, also against the vendor's SDK; prints JSON; ARGS="--quick --only define_urls"
 	@.venv/bin/python benchmarks/run.py $(ARGS)
 
 # --- tests ----------------------------------------------------------------------------------------
 
-.PHONY: test test-core $(ENGINES:%=test-%) test-airflow32 test-contract
-test: test-core test-contract $(ENGINES:%=test-%) test-airflow32  ## run all tests (each of the targets on its own, too)
+.PHONY: test test-core test-engines $(ENGINES:%=test-%) test-airflow32 test-contract
+test: test-core test-contract  ## run all tests (each of the targets on its own, too)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-engines
+
+# Real engines wait more than they work, so two at a time are quicker; each tells when it is done.
+test-engines: test-airflow test-airflow32 $(filter-out test-airflow,$(ENGINES:%=test-%))
 
 # On httpx2, then the client once more on the HTTP library that is there without the extra `speed`.
 test-core: .venv

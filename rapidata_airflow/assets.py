@@ -27,9 +27,10 @@ def announce(
     """Say in the outlets' asset events what they were updated with.
 
     An event gets the extra ``job_id``, ``job_url``, ``audience_id``, ``definition_id``,
-    ``estimated_cost``, ``actual_cost``, ``uri`` (the file with the labels), ``rows`` (how many
-    labels), ``responses`` (how many answers), ``mean_agreement``, ``quality_passed`` (None without
-    a quality gate) and ``adopted``. What it has already stays.
+    ``estimated_cost``, ``actual_cost`` and ``adopted``; and if the answers were saved, ``uri`` (the
+    file with the labels), ``rows`` (how many labels), ``responses`` (how many answers),
+    ``mean_agreement`` and ``quality_passed`` (None without a quality gate). What it has already
+    stays.
 
     Args:
         context: The task's.
@@ -42,13 +43,16 @@ def announce(
     quality = cast("Mapping[str, Any]", manifest.get("quality") or {})
     extra = {
         **{name: manifest.get(name) for name in _TOLD},
-        "uri": manifest["labels"],
-        "rows": manifest["label_count"],
-        "responses": manifest["response_count"],
-        "mean_agreement": manifest.get("mean_agreement"),
-        "quality_passed": quality.get("passed"),
         "adopted": manifest.get("adopted"),
     }
+    if "labels" in manifest:
+        extra |= {
+            "uri": manifest["labels"],
+            "rows": manifest["label_count"],
+            "responses": manifest["response_count"],
+            "mean_agreement": manifest.get("mean_agreement"),
+            "quality_passed": quality.get("passed"),
+        }
     for asset in (outlet for outlet in outlets if isinstance(outlet, Asset)):
         event: Any = events[asset]
         event.extra |= extra

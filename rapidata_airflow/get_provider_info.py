@@ -49,6 +49,7 @@ _OPERATORS = (
     "definition",
     "flow",
     "job",
+    "pause",
     "results",
     "signal",
 )

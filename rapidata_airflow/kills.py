@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from rapidata_airflow.hooks.rapidata import RapidataHook
+from rapidata_airflow.identity import map_index
 
 if TYPE_CHECKING:
     from airflow.models import TaskInstance
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 PAUSED_BY = "Airflow"
 # A task in one of these states does not run again by itself. Any other means that it was cleared,
 # or that its process ended for reasons of the process: then the next try goes on with the job.
-_ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})
-# Long, because the first question that a triggerer asks its supervisor makes that one build a whole
-# API, which takes some seconds on an idle machine. Airflow has limits of its own, too.
-_SECONDS = 60.0
+_ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed", "deleted"})
+# Long, because a triggerer's supervisor answers one question at a time: somebody may have ended a
+# DAG run with thousands of tasks.
+_SECONDS = 900.0
 # Airflow kills a worker's process five seconds after it has asked it to end.
 _LAST_SECONDS = 4.0
 # An event loop alone would not keep them from being forgotten half done.
@@ -86,13 +87,15 @@ def pause_in_time(
 def _state_of(ti: TaskInstance | RuntimeTaskInstanceProtocol) -> str | None:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    map_index = -1 if ti.map_index is None else ti.map_index
+    index = map_index(ti)
     states = RuntimeTaskInstance.get_task_states(
         dag_id=ti.dag_id,
         task_ids=[ti.task_id],
         run_ids=[ti.run_id],
-        map_index=map_index,
+        map_index=index,
     )
-    name = ti.task_id if map_index < 0 else f"{ti.task_id}_{map_index}"
-    state = states.get(ti.run_id, {}).get(name)
+    name = ti.task_id if index < 0 else f"{ti.task_id}_{index}"
+    # One that was cleared is listed without a state. One that is not listed was deleted, with its
+    # DAG run: nobody will adopt its job.
+    state = states.get(ti.run_id, {}).get(name, "deleted")
     return None if state is None else str(getattr(state, "value", state))

@@ -39,6 +39,8 @@ DEPARTURE = "send_request_headers.started"
 TooLate = httpx.ConnectTimeout
 FAILED = (httpx.TransportError, httpx.DecodingError)
 Response = httpx.Response
+# Where the library logs a line per request.
+LOGGER = httpx.__name__
 
 _HEADERS = {"User-Agent": f"rapidata-orchestration/{__version__}"}
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -64,7 +65,7 @@ class RapidataHook(BaseHook):
         if self._client is None:
             from rapidata_core import RapidataClient
 
-            self._client = RapidataClient(**self._read().client, on_token=mask_secret)
+            self._client = RapidataClient(**_arguments(self._read()))
         return self._client
 
     async def aget_conn(self) -> AsyncRapidataClient:
@@ -154,7 +155,18 @@ class _Settings:
 def _async_client(settings: _Settings) -> AsyncRapidataClient:
     from rapidata_core import AsyncRapidataClient
 
-    return AsyncRapidataClient(**settings.client, on_token=mask_secret)
+    return AsyncRapidataClient(**_arguments(settings))
+
+
+def _arguments(settings: _Settings) -> dict[str, Any]:
+    """What a client is made with."""
+    from rapidata_core.http import LOGGER
+
+    # A line per request would drown what a task has to say.
+    logger = logging.getLogger(LOGGER)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
+    return {**settings.client, "on_token": mask_secret}
 
 
 def _settings_of(connection: Connection) -> _Settings:

@@ -118,7 +118,7 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
         if self.auto_approve_below is not None and cost.estimated_cost < self.auto_approve_below:
             self.log.info("That is below auto_approve_below, so nobody is asked")
             return _approved(cost.estimated_cost)
-        self.subject = self.subject or f"Pay {cost.estimated_cost:.2f} for {name}?"
+        self.subject = self.subject or f"Pay {cost.estimated_cost:.2f} for {name!r}?"
         figures = _figures(cost, audience, self.audience_id, balance)
         self.body = "\n\n".join(part for part in (self.body, figures) if part)
         return self._ask(context, cost.estimated_cost)
@@ -153,9 +153,6 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
             raise
         raise AssertionError("asking leaves the worker")
 
-    def _name(self) -> str:
-        return f"{self.task_type}({self.task_id!r})"
-
     def _check_what_is_known(self) -> None:
         """Find what is wrong when the DAG is parsed, as far as nothing is templated."""
         problems: list[str] = []
@@ -164,8 +161,7 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
         for name in ("max_cost", "auto_approve_below"):
             amount = getattr(self, name)
             problems += [] if amount is None else outside(name, amount, 0)
-        if problems:
-            raise ValidationError(self._name(), problems)
+        self.refuse(problems)
 
     def _checked(self) -> JobSpec | None:
         """Find every other mistake before anything is sent.
@@ -183,8 +179,7 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
                 spec = self._spec()
             except ValidationError as error:
                 problems += [f"job: {problem}" for problem in error.problems]
-        if problems:
-            raise ValidationError(self._name(), problems)
+        self.refuse(problems)
         return spec
 
     def _spec(self) -> JobSpec:

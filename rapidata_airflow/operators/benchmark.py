@@ -69,8 +69,7 @@ class RapidataEvaluateModelOperator(WaitingOperator):
         self.prompts = prompts
         self.identifiers = identifiers
         self.data_type: Literal["media", "text"] = data_type
-        if problems := self.timeout_problems():
-            raise ValidationError(self._name(), problems)
+        self.refuse(self.timeout_problems())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit the model, if it was not before, and wait for its evaluation.
@@ -110,9 +109,6 @@ class RapidataEvaluateModelOperator(WaitingOperator):
         """
         return self._finish(self.found_by(event))
 
-    def _name(self) -> str:
-        return f"{type(self).__name__}({self.task_id!r})"
-
     def _check(self) -> None:
         """Find every mistake that can be found before anything is sent."""
         from rapidata_core.policy.benchmarks import new_samples
@@ -121,7 +117,7 @@ class RapidataEvaluateModelOperator(WaitingOperator):
         problems += self._trigger("", None).problems()
         try:
             new_samples(
-                self._name(),
+                self.title,
                 self.media,
                 self.identifiers,
                 self.prompts,
@@ -130,8 +126,7 @@ class RapidataEvaluateModelOperator(WaitingOperator):
             )
         except ValidationError as error:
             problems += error.problems
-        if problems:
-            raise ValidationError(self._name(), problems)
+        self.refuse(problems)
 
     def _trigger(self, participant_id: str, deadline: float | None) -> RapidataEvaluationTrigger:
         return RapidataEvaluationTrigger(

@@ -6,16 +6,15 @@ import os
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from rapidata_airflow.identity import task_key
+from rapidata_airflow.identity import OnClear, task_key
 from rapidata_airflow.operators.saving import inside
-from rapidata_airflow.operators.waiting import WaitingOperator
+from rapidata_airflow.operators.waiting import WaitingOperator, choice_problems
 from rapidata_airflow.outcomes import failing_the_task
 from rapidata_airflow.triggers.flow import RapidataFlowItemTrigger
 from rapidata_core.errors import ValidationError, blank
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
-    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from rapidata_core import FlowItemResult, RapidataClient, RapidataRankingFlow
 
@@ -75,7 +74,7 @@ class RapidataRankingBatchOperator(WaitingOperator):
         time_to_live: int | None = None,
         result_path: str | os.PathLike[str] | ObjectStoragePath | None = None,
         key: str | None = None,
-        on_clear: Literal["reuse", "new"] = "reuse",
+        on_clear: OnClear = "reuse",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -89,8 +88,8 @@ class RapidataRankingBatchOperator(WaitingOperator):
         self.time_to_live = time_to_live
         self.result_path = result_path
         self.key = key
-        self.on_clear = on_clear
-        self._check_what_is_known()
+        self.on_clear: OnClear = on_clear
+        self.refuse([*self.timeout_problems(), *choice_problems("on_clear", on_clear, OnClear)])
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Get the task instance's batch, and wait for its end.
@@ -108,7 +107,7 @@ class RapidataRankingBatchOperator(WaitingOperator):
             item = self._flow(client).create_new_flow_batch(
                 **batch,
                 accept_failed_uploads=self.accept_failed_uploads,
-                key=self._key(ti),
+                key=task_key(ti, self.on_clear) if self.key is None else self.key,
                 attempt=ti.try_number,
             )
         self.log.info("People rank flow item %s of flow %s", item.id, self.flow_id)
@@ -127,14 +126,6 @@ class RapidataRankingBatchOperator(WaitingOperator):
             RapidataTaskError: It failed; a retry goes on with the same batch.
         """
         return self._finish(self.found_by(event))
-
-    def _check_what_is_known(self) -> None:
-        """Find what is wrong when the DAG is parsed, as far as nothing is templated."""
-        problems = self.timeout_problems()
-        if self.on_clear not in ("reuse", "new"):
-            problems.append(f"on_clear: must be 'reuse' or 'new', not {self.on_clear!r}")
-        if problems:
-            raise ValidationError(self._name(), problems)
 
     def _checked(self) -> dict[str, Any]:
         """Find every other mistake before anything is sent.
@@ -166,12 +157,8 @@ class RapidataRankingBatchOperator(WaitingOperator):
                 check_directory(self.result_path)
             except ValidationError as error:
                 problems += [f"result_path: {problem}" for problem in error.problems]
-        if problems:
-            raise ValidationError(self._name(), problems)
+        self.refuse(problems)
         return batch
-
-    def _name(self) -> str:
-        return f"{type(self).__name__}({self.task_id!r})"
 
     def _flow(self, client: RapidataClient) -> RapidataRankingFlow:
         from rapidata_core import RapidataRankingFlow
@@ -180,12 +167,7 @@ class RapidataRankingBatchOperator(WaitingOperator):
         if isinstance(flow, RapidataRankingFlow):
             return flow
         problem = f"flow_id: {self.flow_id!r} is a classify flow; give a ranking flow"
-        raise ValidationError(self._name(), [problem])
-
-    def _key(self, ti: RuntimeTaskInstanceProtocol) -> str:
-        if self.key is not None:
-            return self.key
-        return task_key(ti, anew_when_cleared=self.on_clear == "new")
+        raise ValidationError(self.title, [problem])
 
     def _trigger(self, flow_item_id: str, deadline: float | None) -> RapidataFlowItemTrigger:
         return RapidataFlowItemTrigger(

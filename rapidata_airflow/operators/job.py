@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import Asset, BaseNotifier, XComArg
 
 from rapidata_airflow import ledger
 from rapidata_airflow.hooks.rapidata import RapidataHook
-from rapidata_airflow.identity import run_cap, task_key
-from rapidata_airflow.kills import PAUSED_BY, pause_in_time
+from rapidata_airflow.identity import OnClear, run_cap, task_key
 from rapidata_airflow.links import RapidataAudienceLink, RapidataJobLink
-from rapidata_airflow.operators.saving import SavingOperator, choice_problems, facts_of
-from rapidata_airflow.outcomes import Outcome, failing_the_task, reaction_problems
-from rapidata_airflow.triggers.job import KillAction, RapidataJobTrigger
+from rapidata_airflow.operators.owning import OwningOperator
+from rapidata_airflow.operators.saving import facts_of
+from rapidata_airflow.operators.waiting import choice_problems
+from rapidata_airflow.outcomes import Outcome, failing_the_task
+from rapidata_airflow.triggers.job import RapidataJobTrigger
 from rapidata_core.errors import (
     JobNeedsAttentionError,
     NotFoundError,
     WaitTimeoutError,
     blank,
+    outside,
 )
 from rapidata_core.policy.polling import reactions
 
@@ -38,12 +40,11 @@ if TYPE_CHECKING:
         Submission,
     )
 
-OnClear = Literal["reuse", "new"]
 # The status of a job that was looked at, and is to be waited for.
 _NOT_YET = "not_yet"
 
 
-class RapidataJobOperator(SavingOperator):
+class RapidataJobOperator(OwningOperator):
     """Ask people, wait for their answers without holding a worker, and save them as a dataset.
 
     A task instance has one paid job: a retry, or clearing the task, adopts the job that is there.
@@ -70,14 +71,9 @@ class RapidataJobOperator(SavingOperator):
         on_changed: What to do if the key has a job that asks something else; see
             :meth:`rapidata_core.RapidataClient.submit`.
         failure_tolerance: Share of the datapoints that may fail to be uploaded, 0 to 1.
-        on_attention: What to do when the job needs somebody: for each state ``fail`` (the default),
-            ``wait`` or ``resume``; see :meth:`rapidata_core.RapidataJob.wait`.
         attention_notifiers: Called when the job needs somebody, before the task waits on or fails;
             ``rapidata_job`` in their templates has the job's id, url, state and what to do.
-        on_kill_action: When the task is marked as failed or successful while people work, ``pause``
-            the job (clearing the task resumes it), or ``keep`` it going.
-        wait_for_completion: Whether to wait; otherwise a sensor can.
-        **kwargs: See :class:`SavingOperator`.
+        **kwargs: See :class:`OwningOperator`.
 
     Returns:
         A small mapping: the job, what it is estimated to cost and has cost, where the answers are
@@ -116,10 +112,7 @@ class RapidataJobOperator(SavingOperator):
         on_clear: OnClear = "reuse",
         on_changed: OnChanged = "error",
         failure_tolerance: float = 0.0,
-        on_attention: Mapping[str, Reaction] | None = None,
         attention_notifiers: Sequence[BaseNotifier] | BaseNotifier = (),
-        on_kill_action: KillAction = "pause",
-        wait_for_completion: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -136,17 +129,13 @@ class RapidataJobOperator(SavingOperator):
         self.on_clear: OnClear = on_clear
         self.on_changed: OnChanged = on_changed
         self.failure_tolerance = failure_tolerance
-        self.on_attention = on_attention
         self.attention_notifiers = (
             [attention_notifiers]
             if isinstance(attention_notifiers, BaseNotifier)
             else list(attention_notifiers)
         )
-        self.on_kill_action: KillAction = on_kill_action
-        self.wait_for_completion = wait_for_completion
         if isinstance(datapoints, Asset):
             self.inlets = [*self.inlets, datapoints]
-        self._asked: tuple[RuntimeTaskInstanceProtocol, str] | None = None
         self._check_what_is_known()
 
     # --- what Airflow calls -----------------------------------------------------------------------
@@ -167,8 +156,6 @@ class RapidataJobOperator(SavingOperator):
             submission = self._submit(client, spec, content, context)
             job = client.job.get_job_by_id(submission.job_id)
             self._announce(job, submission, content, context)
-            if job.resume_if_paused_by(PAUSED_BY):
-                self.log.info("Job %s was paused when the task was ended; resumed it", job.id)
             if not self.wait_for_completion:
                 facts = facts_of(job, submission.estimated_cost)
                 return {**facts, "adopted": submission.adopted}
@@ -196,12 +183,6 @@ class RapidataJobOperator(SavingOperator):
         """
         return self._go_on(context, event, event["handed"])
 
-    def on_kill(self) -> None:
-        """Pause the job if the task was marked as ended while this worker waited."""
-        if self._asked is None or self.on_kill_action == "keep":
-            return
-        pause_in_time(*self._asked, self.rapidata_conn_id, self.log)
-
     # --- before anything is paid ------------------------------------------------------------------
 
     def _check_what_is_known(self) -> None:
@@ -209,8 +190,14 @@ class RapidataJobOperator(SavingOperator):
         problems = [
             *self.literal_problems(),
             *choice_problems("on_clear", self.on_clear, OnClear),
-            *choice_problems("on_kill_action", self.on_kill_action, KillAction),
-            *reaction_problems(self.on_attention),
+        ]
+        for name in ("max_cost", "run_budget"):
+            amount = getattr(self, name)
+            problems += [] if amount is None else outside(name, amount, 0)
+        problems += [
+            f"attention_notifiers: must be notifiers, not {notifier!r}"
+            for notifier in self.attention_notifiers
+            if not isinstance(notifier, BaseNotifier)  # pyright: ignore[reportUnnecessaryIsInstance]
         ]
         if (self.job is None) == (self.job_definition_id is None):
             problems.append("give either job or job_definition_id")
@@ -220,10 +207,11 @@ class RapidataJobOperator(SavingOperator):
                 for name in ("datapoints", "columns")
                 if getattr(self, name) is not None
             ]
-        elif self.revision_number is not None:
-            problems.append("revision_number: is for job_definition_id")
-        if self.result_path is not None and not self.wait_for_completion:
-            problems.append("result_path: nothing can be saved without wait_for_completion")
+        else:
+            if self.columns is not None and self.datapoints is None:
+                problems.append("columns: say where datapoints are; give the datapoints, too")
+            if self.revision_number is not None:
+                problems.append("revision_number: is for job_definition_id")
         if self.run_budget is not None and (self.cap is not None or self.key is not None):
             problems.append("run_budget: is for the task's own key; with a key, give a cap")
         if self.cap is not None and self.key is None:
@@ -294,12 +282,12 @@ class RapidataJobOperator(SavingOperator):
     def _key(self, ti: RuntimeTaskInstanceProtocol) -> str:
         if self.key is not None:
             return self.key
-        return task_key(ti, anew_when_cleared=self.on_clear == "new")
+        return task_key(ti, self.on_clear)
 
     def _announce(
         self, job: RapidataJob, submission: Submission, content: str, context: Context
     ) -> None:
-        """Say which job it is, in the log and for the links, before the long wait."""
+        """Say which job it is, in the log and for the links, before the long wait; and take it."""
         ti = context["ti"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
         self.log.info(
             "%s job %s, estimated to cost %.2f: %s",
@@ -309,8 +297,7 @@ class RapidataJobOperator(SavingOperator):
             job.url,
         )
         ledger.note(context, self._key(ti), content, job.id, job.url)
-        self.show(job, context)
-        self._asked = (ti, job.id)
+        self.take(job, context)
 
     # --- waiting ----------------------------------------------------------------------------------
 

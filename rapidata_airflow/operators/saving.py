@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from rapidata_airflow.assets import announce, partition_problems
 from rapidata_airflow.links import AUDIENCE_URL, JOB_URL
-from rapidata_airflow.operators.waiting import WaitingOperator
+from rapidata_airflow.operators.waiting import WaitingOperator, choice_problems
 from rapidata_core.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -92,15 +92,6 @@ class SavingOperator(WaitingOperator):
                 problems += [f"{name}: {problem}" for problem in error.problems]
         return problems
 
-    def refuse(self, problems: list[str]) -> None:
-        """Refuse arguments that are wrong.
-
-        Raises:
-            ValidationError: There are problems; it lists them all.
-        """
-        if problems:
-            raise ValidationError(f"{type(self).__name__}({self.task_id!r})", problems)
-
     def show(self, job: RapidataJob, context: Context) -> None:
         """Say which job it is, for the links, before the long wait."""
         ti = context["ti"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
@@ -133,6 +124,7 @@ class SavingOperator(WaitingOperator):
             job = client.job.get_job_by_id(job_id)
             if self.result_path is None:
                 self.manifest = {**facts_of(job, job.estimated_cost.estimated_cost), **facts}
+                announce(context, self.outlets, self.manifest, self.partition_key)
                 return self.manifest
             saved = job.save_results(
                 # Parts of one dataset stand in one folder, other jobs in a folder each.
@@ -167,14 +159,6 @@ def inside(folder: str | os.PathLike[str] | ObjectStoragePath, name: str) -> Any
     if isinstance(folder, str):
         return f"{folder.rstrip('/')}/{name}"
     return cast("Any", folder) / name
-
-
-def choice_problems(name: str, value: object, allowed: Any) -> list[str]:
-    """What is wrong with an argument that must be one of a ``Literal``'s values."""
-    if value in get_args(allowed):
-        return []
-    known = ", ".join(map(repr, get_args(allowed)))
-    return [f"{name}: must be one of {known}, not {value!r}"]
 
 
 def _check_quality(manifest: Mapping[str, Any], context: Context) -> None:

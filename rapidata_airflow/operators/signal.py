@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import XComArg
 
 from rapidata_airflow.hooks.rapidata import RapidataHook
-from rapidata_airflow.identity import task_key
-from rapidata_airflow.kills import PAUSED_BY, pause_in_time
+from rapidata_airflow.identity import signal_key, task_key
 from rapidata_airflow.links import RapidataAudienceLink, RapidataJobLink
-from rapidata_airflow.operators.saving import SavingOperator
+from rapidata_airflow.operators.owning import OwningOperator
 from rapidata_airflow.operators.waiting import RapidataOperator
-from rapidata_airflow.outcomes import failing_the_task, reaction_problems
-from rapidata_airflow.triggers.job import KillAction, RapidataJobTrigger
-from rapidata_core.errors import ValidationError, blank, outside
+from rapidata_airflow.outcomes import failing_the_task
+from rapidata_airflow.triggers.job import RapidataJobTrigger
+from rapidata_core.errors import blank, outside
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
-    from rapidata_core import RapidataClient, RapidataSignal, Reaction
+    from rapidata_core import RapidataClient, RapidataSignal
 
 _ONE_MINUTE = 1 / 60
 # The platform makes the job of a run within seconds.
@@ -112,7 +109,7 @@ class RapidataSignalOperator(RapidataOperator):
                 description=self.description,
                 revision_number=self.revision_number,
                 is_public=self.is_public,
-                key=_signal_key(ti) if self.key is None else self.key,
+                key=signal_key(ti) if self.key is None else self.key,
             )
             self.log.info("Signal %s fires next at %s", signal.id, signal.next_run_at)
             ti.xcom_push("signal_id", signal.id)
@@ -129,11 +126,10 @@ class RapidataSignalOperator(RapidataOperator):
         if self.revision_number is not None:
             problems += outside("revision_number", self.revision_number, 1, whole=True)
         problems += _limit_problems(self.max_cost)
-        if problems:
-            raise ValidationError(f"{type(self).__name__}({self.task_id!r})", problems)
+        self.refuse(problems)
 
 
-class RapidataTriggerSignalOperator(SavingOperator):
+class RapidataTriggerSignalOperator(OwningOperator):
     """Fire a signal now, and wait for the job that this makes. This costs what a job costs.
 
     A task instance has one firing with a job: a retry, or clearing the task, goes on with its job.
@@ -144,13 +140,7 @@ class RapidataTriggerSignalOperator(SavingOperator):
         signal_id: The signal. It may be paused.
         max_cost: Do not fire if the job would cost more than this, by the platform's estimate. The
             connection's limit holds, too.
-        on_attention: What to do when the job needs somebody: for each state ``fail`` (the default),
-            ``wait`` or ``resume``; see :meth:`rapidata_core.RapidataJob.wait`.
-        on_kill_action: When the task is marked as failed or successful while people work, ``pause``
-            the job (clearing the task resumes it), or ``keep`` it going.
-        wait_for_completion: Whether to wait for people; otherwise a ``RapidataSignalRunSensor`` or
-            ``RapidataJobSensor`` can.
-        **kwargs: See :class:`SavingOperator`.
+        **kwargs: See :class:`OwningOperator`.
 
     Returns:
         ``{"signal_id", "run_id", "job_id", "job_url"}``, and with ``result_path`` the ``Manifest``
@@ -174,22 +164,12 @@ class RapidataTriggerSignalOperator(SavingOperator):
         *,
         signal_id: str,
         max_cost: float | None = None,
-        on_attention: Mapping[str, Reaction] | None = None,
-        on_kill_action: KillAction = "pause",
-        wait_for_completion: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.signal_id = signal_id
         self.max_cost = max_cost
-        self.on_attention = on_attention
-        self.on_kill_action: KillAction = on_kill_action
-        self.wait_for_completion = wait_for_completion
-        self._fired: tuple[RuntimeTaskInstanceProtocol, str] | None = None
-        problems = [*self._problems(), *_limit_problems(max_cost)]
-        if self.result_path is not None and not self.wait_for_completion:
-            problems.append("result_path: nothing can be saved without wait_for_completion")
-        self.refuse(problems)
+        self.refuse([*self._problems(), *_limit_problems(max_cost)])
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Get the task instance's firing, and its answers when they are there.
@@ -204,11 +184,15 @@ class RapidataTriggerSignalOperator(SavingOperator):
             self._check(context)
         with self.connected() as client:
             signal = client.signals.get_signal_by_id(self.signal_id)
-            limit = RapidataHook(self.rapidata_conn_id).max_cost(self.max_cost)
-            _check_cost(client, signal.job_definition_id, limit)
-            run = signal.trigger(key=task_key(ti))
+            hook = RapidataHook(self.rapidata_conn_id)
+            run = signal.trigger(key=task_key(ti), max_cost=hook.max_cost(self.max_cost))
             # What is skipped should be known at once, and a task that is killed should have a job.
-            run = client.signals.wait_for_run(signal.id, run.id, timeout=_SECONDS_TO_A_JOB)
+            run = client.signals.wait_for_run(
+                signal.id,
+                run.id,
+                timeout=_SECONDS_TO_A_JOB,
+                poll_interval=hook.poll_interval(self.poll_interval),
+            )
             assert run.job_id is not None
             job = client.job.get_job_by_id(run.job_id)
             fired = {
@@ -217,12 +201,9 @@ class RapidataTriggerSignalOperator(SavingOperator):
                 "job_id": job.id,
                 "job_url": job.url,
             }
-            self._fired = (ti, job.id)
             self.log.info("Run %(run_id)s has job %(job_id)s: %(job_url)s", fired)
             ti.xcom_push("run_id", run.id)
-            self.show(job, context)
-            if job.resume_if_paused_by(PAUSED_BY):
-                self.log.info("Job %s was paused when the task was ended; resumed it", job.id)
+            self.take(job, context)
         if self.wait_for_completion:
             self.wait_for(self._trigger(job.id, context, fired))
             return self.save(job.id, context, fired)
@@ -242,11 +223,6 @@ class RapidataTriggerSignalOperator(SavingOperator):
         fired = self.found_by(event)["handed"]
         return self.save(fired["job_id"], context, fired)
 
-    def on_kill(self) -> None:
-        """Pause the job if the task was marked as ended while this worker waited."""
-        if self._fired is not None and self.on_kill_action == "pause":
-            pause_in_time(*self._fired, self.rapidata_conn_id, self.log)
-
     def _check(self, context: Context) -> None:
         """Find every mistake that can be found before anything is sent."""
         trigger = self._trigger("", context, {})
@@ -255,7 +231,7 @@ class RapidataTriggerSignalOperator(SavingOperator):
     def _problems(self) -> list[str]:
         known = not isinstance(self.signal_id, XComArg)
         problems = blank("signal_id", self.signal_id) if known else []
-        return [*problems, *self.literal_problems(), *reaction_problems(self.on_attention)]
+        return [*problems, *self.literal_problems()]
 
     def _trigger(
         self, job_id: str, context: Context, fired: Mapping[str, Any]
@@ -334,12 +310,6 @@ class RapidataResumeSignalOperator(RapidataOperator):
             if signal.is_paused:
                 signal.resume()
             return _facts(signal)
-
-
-def _signal_key(ti: RuntimeTaskInstanceProtocol) -> str:
-    """The key of a task's signal: the same in all runs of the DAG, and no other task's."""
-    is_mapped = ti.map_index is not None and ti.map_index >= 0
-    return json.dumps(["airflow", ti.dag_id, ti.task_id, *([ti.map_index] if is_mapped else [])])
 
 
 def _limit_problems(max_cost: float | None) -> list[str]:

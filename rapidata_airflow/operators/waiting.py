@@ -7,12 +7,13 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from airflow.sdk import BaseOperator
 
 from rapidata_airflow.hooks.rapidata import RapidataHook
 from rapidata_airflow.outcomes import Outcome, failing_the_task, task_error
+from rapidata_core.errors import ValidationError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -43,6 +44,20 @@ class RapidataOperator(BaseOperator):
     ) -> None:
         super().__init__(multiple_outputs=multiple_outputs, **kwargs)  # pyright: ignore[reportUnknownMemberType]
         self.rapidata_conn_id = rapidata_conn_id
+
+    @property
+    def title(self) -> str:
+        """What messages about its arguments call the task."""
+        return f"{type(self).__name__}({self.task_id!r})"
+
+    def refuse(self, problems: list[str]) -> None:
+        """Refuse arguments that are wrong.
+
+        Raises:
+            ValidationError: There are problems; it lists them all.
+        """
+        if problems:
+            raise ValidationError(self.title, problems)
 
     @contextmanager
     def connected(self) -> Generator[RapidataClient]:
@@ -93,9 +108,10 @@ class WaitingOperator(RapidataOperator):
 
     def timeout_problems(self) -> list[str]:
         """What is wrong with the timeout: to be asked before anything is paid."""
-        if self.timeout is None or self.timeout > timedelta(0):
+        timeout = cast("object", self.timeout)
+        if timeout is None or (isinstance(timeout, timedelta) and timeout > timedelta(0)):
             return []
-        return [f"timeout: must be above 0, not {self.timeout!r}"]
+        return [f"timeout: must be a timedelta above 0, or None, not {timeout!r}"]
 
     def wait_for(self, trigger: RapidataTrigger) -> dict[str, Any]:
         """Wait, here or on the triggerer.
@@ -138,6 +154,14 @@ class WaitingOperator(RapidataOperator):
         if event["status"] != Outcome.COMPLETED:
             raise task_error(event["status"], event["message"])
         return event
+
+
+def choice_problems(name: str, value: object, allowed: Any) -> list[str]:
+    """What is wrong with an argument that must be one of a ``Literal``'s values."""
+    if value in get_args(allowed):
+        return []
+    known = ", ".join(map(repr, get_args(allowed)))
+    return [f"{name}: must be one of {known}, not {value!r}"]
 
 
 def _time_left(deadline: float | None) -> timedelta | None:

@@ -11,6 +11,7 @@ from airflow.triggers.base import TriggerEvent
 from rapidata_airflow.kills import pause_if_ended
 from rapidata_airflow.triggers.waiting import RapidataTrigger
 from rapidata_airflow.version import AIRFLOW_3_3
+from rapidata_core.policy.polling import is_done
 
 if TYPE_CHECKING:
     from rapidata_core import AsyncRapidataClient, JobProgress, Reaction
@@ -30,12 +31,12 @@ class RapidataJobTrigger(RapidataTrigger):
         on_attention: What to do in states in which somebody has to act; see
             :meth:`rapidata_core.RapidataJob.wait`.
         on_kill_action: ``pause`` the job when the task is ended from outside, or ``keep`` it going.
-        handed: What the task wants to know again, as plain JSON; the event has it.
+        handed: What the task wants to know again, as plain JSON; the event has it then, too.
         **kwargs: See :class:`RapidataTrigger`.
     """
 
-    subject = ("job_id", "handed")
-    options = ("on_attention", "on_kill_action")
+    subject = ("job_id",)
+    options = ("on_attention", "on_kill_action", "handed")
 
     def __init__(
         self,
@@ -64,6 +65,11 @@ class RapidataJobTrigger(RapidataTrigger):
         )
         return {}
 
+    async def outcome(self) -> dict[str, Any]:
+        """See :meth:`RapidataTrigger.outcome`."""
+        event = await super().outcome()
+        return event if self.handed is None else {**event, "handed": self.handed}
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then fire."""
         try:
@@ -82,6 +88,8 @@ class RapidataJobTrigger(RapidataTrigger):
             await pause_if_ended(ti, self.job_id, self.rapidata_conn_id, self.log)
 
     def _log_progress(self, progress: JobProgress) -> None:
-        self.log.info(
-            "Job %s: %s, %.0f %%", self.job_id, progress.state, progress.completion_percentage
-        )
+        # That it is done tells the event. Lines of many jobs at once would hold up the event loop.
+        if not is_done(progress.state):
+            self.log.info(
+                "Job %s: %s, %.0f %%", self.job_id, progress.state, progress.completion_percentage
+            )

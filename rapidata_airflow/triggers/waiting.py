@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from rapidata_airflow.hooks.rapidata import RapidataHook
 from rapidata_airflow.outcomes import Outcome, outcome_of
-from rapidata_core.errors import JobError
+from rapidata_core.errors import JobError, outside
 
 if TYPE_CHECKING:
     from rapidata_core import AsyncRapidataClient
@@ -77,8 +77,8 @@ class RapidataTrigger(BaseTrigger):
     def problems(self) -> list[str]:
         """What is wrong with the arguments: to be asked before anything is paid."""
         found: list[str] = []
-        if self.poll_interval is not None and not self.poll_interval > 0:
-            found.append(f"poll_interval: must be above 0 seconds, not {self.poll_interval!r}")
+        if self.poll_interval is not None:
+            found += outside("poll_interval", self.poll_interval, 0, without=(0,))
         try:
             json.dumps(self.serialize())
         except TypeError as error:

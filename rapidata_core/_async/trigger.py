@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from uuid import uuid4
 
+from rapidata_core._async.api.definitions import AsyncDefinitionApi
 from rapidata_core._async.api.jobs import AsyncJobApi
 from rapidata_core._async.api.signals import AsyncSignalApi
 from rapidata_core._async.settling import ROUNDS, until_settled
+from rapidata_core._async.spend import price
 from rapidata_core._async.transport import AsyncTransport
 from rapidata_core.concurrency import async_monotonic
 from rapidata_core.errors import (
@@ -27,7 +29,7 @@ from rapidata_core.policy.signals import (
     read_intent,
     run_of_intent,
 )
-from rapidata_core.policy.submission import check_names, key_marker, readable
+from rapidata_core.policy.submission import check_budget, check_names, key_marker, readable
 from rapidata_core.wire.model import PAGE_SIZE
 from rapidata_core.wire.signal import RunAnswer
 
@@ -40,29 +42,50 @@ _PROMPT = 3.0
 _SAME_KEY = "Trigger again with the same key: it looks before it pays."
 
 
-async def trigger_once(transport: AsyncTransport, signal_id: str, key: str) -> RunAnswer:
+async def trigger_once(
+    transport: AsyncTransport, signal_id: str, key: str, max_cost: float | None = None
+) -> RunAnswer:
     """Get the one run that cost something of a key: the one that it has, or a new one.
 
     Args:
         transport: Where to.
         signal_id: What to fire.
         key: The identity of the firing, the same over retries and restarts.
+        max_cost: The most that the platform may estimate for a new one.
 
     Raises:
+        BudgetExceededError: A new one would cost more; nothing was fired.
         SignalRunError: The run of another key has no job yet, so this one has to wait.
         AmbiguousSubmissionError: It is unknown whether it was fired; the same key finds out.
     """
     refuse_blank(key=key)
     marker = key_marker(transport.settings.namespace, f"{signal_id} {key}")
-    firing = _Firing(transport, signal_id, marker)
+    firing = _Firing(transport, signal_id, marker, max_cost)
     # Callers in this process that ask for the same at the same time share one firing.
-    return await transport.flights.once(f"trigger{marker}", firing.run)
+    return await transport.flights.once(f"trigger{marker} {max_cost}", firing.run)
+
+
+async def check_firing(
+    transport: AsyncTransport, definition_id: str, max_cost: float | None
+) -> None:
+    """Refuse to fire a signal whose job would cost too much.
+
+    Raises:
+        BudgetExceededError: It would.
+    """
+    if max_cost is not None:
+        cost = await price(AsyncDefinitionApi(transport).cost, definition_id)
+        check_budget(cost.estimated_cost, max_cost)
 
 
 class _Firing:
     """One go at it; see :func:`trigger_once`."""
 
-    def __init__(self, transport: AsyncTransport, signal_id: str, marker: str) -> None:
+    def __init__(
+        self, transport: AsyncTransport, signal_id: str, marker: str, max_cost: float | None
+    ) -> None:
+        self._transport = transport
+        self._max_cost = max_cost
         self._signals = AsyncSignalApi(transport)
         self._jobs = AsyncJobApi(transport)
         self._settle = transport.settings.settle
@@ -72,9 +95,12 @@ class _Firing:
 
     async def run(self) -> RunAnswer:
         for _ in range(ROUNDS):
-            intent = read_intent((await self._signals.get(self._id)).description)
+            signal = await self._signals.get(self._id)
+            intent = read_intent(signal.description)
             run = await self._known(intent)
             if run is None:
+                # Not before: what is paid already is not to be lost because of a limit.
+                await check_firing(self._transport, signal.job_definition_id, self._max_cost)
                 run = await self._fire(intent)
             if run is not None:
                 return run

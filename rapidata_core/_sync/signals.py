@@ -15,7 +15,7 @@ from rapidata_core._sync.jobs import RapidataJob, find_jobs, get_job
 from rapidata_core._sync.news import run_news, run_of
 from rapidata_core._sync.settling import sent_once, until_settled
 from rapidata_core._sync.transport import Transport
-from rapidata_core._sync.trigger import SHOWS, trigger_once
+from rapidata_core._sync.trigger import SHOWS, check_firing, trigger_once
 from rapidata_core._sync.waiting import find_out, only_one, steady, wait_until
 from rapidata_core.concurrency import monotonic, sleep
 from rapidata_core.errors import (
@@ -28,6 +28,7 @@ from rapidata_core.errors import (
     ValidationError,
     blank,
     is_number,
+    outside,
     refuse_blank,
 )
 from rapidata_core.policy.news import check_since
@@ -145,7 +146,7 @@ class RapidataSignal:
         """Delete the signal and its runs. The jobs that it made go on."""
         self._signals.delete(self.id)
 
-    def trigger(self, key: str | None = None) -> SignalRun:
+    def trigger(self, key: str | None = None, max_cost: float | None = None) -> SignalRun:
         """Fire once now, whatever the schedule says, also while paused. This costs money.
 
         The job is made in the background; :meth:`wait_for_next_job` returns it. A trigger while the
@@ -155,20 +156,27 @@ class RapidataSignal:
             key: The identity of this firing, the same over retries and restarts. A key gets one run
                 with a job, however often this is called; see the documentation of signals for what
                 that rests on. Without a key every call fires.
+            max_cost: Do not fire if the job would cost more than this, by the platform's estimate
+                for the definition as it is now. The run that a key has is returned in any case.
 
         Returns:
             The run, as it is when it shows: its job may be still to come, and it may be skipped.
 
         Raises:
             AmbiguousSubmissionError: The answer was lost and no run showed up.
+            BudgetExceededError: It would cost too much; nothing was fired.
             SignalRunError: The run of another key has no job yet.
+            ValidationError: The limit is none.
         """
+        if max_cost is not None and (problems := outside("max_cost", max_cost, 0)):
+            raise ValidationError("signal", problems)
         if self._seen is None:
             self._seen = {run.id for run in self._runs()}
         if key is None:
+            check_firing(self._transport, self.job_definition_id, max_cost)
             run = self._fire()
         else:
-            run = trigger_once(self._transport, self.id, key)
+            run = trigger_once(self._transport, self.id, key, max_cost)
         self._seen.add(run.id)
         if run.id not in self._triggered:
             self._triggered.append(run.id)

@@ -82,12 +82,33 @@ def sandbox(
     """A sandbox to which only the connection ``rapidata_default`` leads."""
     for name in rapidata_sandbox.environ:
         monkeypatch.delenv(name)
-    connect(
-        login=rapidata_sandbox.client_id,
-        password=rapidata_sandbox.client_secret,
-        host=rapidata_sandbox.url,
-    )
+    _connect_to(rapidata_sandbox, connect)
     return rapidata_sandbox
+
+
+@pytest.fixture(scope="session")
+def _quick_sandbox_process() -> Iterator[Sandbox]:
+    # Slower than it could be: the first look at a job should still find people at work.
+    with Sandbox.start(speed=20) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def quick_sandbox(_quick_sandbox_process: Sandbox, connect: Callable[..., None]) -> Sandbox:
+    """A sandbox for whole DAGs, which go on by themselves when people have worked some seconds."""
+    _quick_sandbox_process.reset()
+    _connect_to(_quick_sandbox_process, connect)
+    return _quick_sandbox_process
+
+
+def _connect_to(sandbox: Sandbox, connect: Callable[..., None]) -> None:
+    connect(
+        login=sandbox.client_id,
+        password=sandbox.client_secret,
+        host=sandbox.url,
+        # Whoever waits in a test waits for something that is about to be there.
+        extra={"poll_interval": 0.1},
+    )
 
 
 class TaskInstance:
@@ -155,3 +176,11 @@ def client(sandbox: Sandbox) -> Iterator[RapidataClient]:
 
     with RapidataClient(sandbox.client_id, sandbox.client_secret, sandbox.url) as client:
         yield client
+
+
+@pytest.fixture
+def job_id(client: RapidataClient, compare_job: dict[str, Any]) -> str:
+    """A job that people work on."""
+    from rapidata_core import parse_job
+
+    return client.submit(parse_job(compare_job), "global", key="one").job_id

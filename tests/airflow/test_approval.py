@@ -92,7 +92,7 @@ def test_the_question_says_what_it_costs(
     waiting = wait(operator, context_of(operator))
     (request,) = asked
     assert request["options"] == ["Approve", "Reject"]
-    assert request["subject"] == f"Pay {cost:.2f} for Prompt alignment?"
+    assert request["subject"] == f"Pay {cost:.2f} for 'Prompt alignment'?"
     body = request["body"]
     assert body.startswith("The **weekly** evaluation.\n\n| | |\n|---|---|\n")
     assert f"| Estimated cost | {cost:.2f} |" in body
@@ -149,7 +149,7 @@ def test_a_definition_that_is_there(
     definition = client.job.create_job_definition(compare_job)
     operator = make(job=None, job_definition_id=definition.id)
     assert wait(operator, context_of(operator)).kwargs == {"estimated_cost": cost}
-    assert asked[0]["subject"] == f"Pay {cost:.2f} for Prompt alignment?"
+    assert asked[0]["subject"] == f"Pay {cost:.2f} for 'Prompt alignment'?"
 
 
 def test_datapoints_from_elsewhere(

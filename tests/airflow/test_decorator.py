@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, task
-from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.db import initdb
 
@@ -22,6 +22,7 @@ from rapidata_airflow.hooks.rapidata import RapidataHook
 from rapidata_core import parse_job
 from rapidata_core.errors import ValidationError
 from rapidata_core.sandbox.process import Sandbox
+from tests.airflow.deferrals import deferred_by, job_of
 
 ContextOf = Callable[..., Any]
 
@@ -40,13 +41,6 @@ def operator_of(function: Callable[..., Any], *arguments: Any, **options: Any) -
     return rapidata_job_task(function, **options)(*arguments).operator
 
 
-def job_of(operator: Any, context: Any) -> str:
-    """The job that a try ends up with."""
-    with pytest.raises(TaskDeferred) as raised:
-        operator.execute(context)
-    return raised.value.trigger.job_id
-
-
 def asked(job_id: str) -> list[Any]:
     """What people are asked about."""
     with RapidataHook().get_conn() as client:
@@ -61,7 +55,7 @@ def test_the_function_returns_the_datapoints(sandbox: Sandbox, context_of: Conte
 
     operator = operator_of(ask, PAIRS, job=QUESTION)
     assert operator.task_id == "ask"
-    job_id = job_of(operator, context_of(operator))
+    job_id = job_of(deferred_by(operator, context_of(operator)))
     sandbox.advance(3600)
     assert asked(job_id) == sorted(PAIRS)
     sandbox.assert_paid_jobs(1)
@@ -72,7 +66,7 @@ def test_the_function_returns_a_table(sandbox: Sandbox, context_of: ContextOf):
         return pandas.DataFrame({"answers": PAIRS})
 
     operator = operator_of(ask, job=QUESTION, columns="answers")
-    job_id = job_of(operator, context_of(operator))
+    job_id = job_of(deferred_by(operator, context_of(operator)))
     sandbox.advance(3600)
     assert asked(job_id) == sorted(PAIRS)
 
@@ -84,7 +78,7 @@ def test_the_function_returns_a_file(sandbox: Sandbox, context_of: ContextOf, tm
         return str(tmp_path / "pairs.json")
 
     operator = operator_of(ask, job=QUESTION)
-    job_id = job_of(operator, context_of(operator))
+    job_id = job_of(deferred_by(operator, context_of(operator)))
     sandbox.advance(3600)
     assert asked(job_id) == sorted(PAIRS)
 
@@ -95,7 +89,7 @@ def test_the_function_returns_a_whole_job(make: Any, sandbox: Sandbox, context_o
         return make({**QUESTION, "datapoints": PAIRS})
 
     operator = operator_of(ask)
-    job_id = job_of(operator, context_of(operator))
+    job_id = job_of(deferred_by(operator, context_of(operator)))
     sandbox.advance(3600)
     assert asked(job_id) == sorted(PAIRS)
 
@@ -109,7 +103,7 @@ def test_the_function_gets_what_it_names_of_the_context(sandbox: Sandbox, contex
 
     operator = operator_of(ask, PAIRS, job=QUESTION)
     context = context_of(operator, ds="2026-11-21")
-    job_of(operator, context)
+    deferred_by(operator, context)
     assert seen["ds"] == "2026-11-21"
     assert seen["ti"] is context["ti"]
 
@@ -119,7 +113,7 @@ def test_a_retry_adopts_the_job(sandbox: Sandbox, context_of: ContextOf):
         return PAIRS
 
     jobs = {
-        job_of(operator, context_of(operator, try_number=number))
+        job_of(deferred_by(operator, context_of(operator, try_number=number)))
         for number in (1, 2)
         for operator in [operator_of(ask, job=QUESTION)]
     }
@@ -134,14 +128,14 @@ def test_a_retry_that_asks_something_else_fails(sandbox: Sandbox, context_of: Co
         return answers.pop(0)
 
     operator = operator_of(ask, job=QUESTION)
-    job_of(operator, context_of(operator))
+    deferred_by(operator, context_of(operator))
     with pytest.raises(AirflowFailException, match="asks something else"):
         operator.execute(context_of(operator, try_number=2))
     sandbox.assert_paid_jobs(1)
 
 
 def test_answers_keep_the_identity_of_their_datapoints(
-    sandbox: Sandbox, context_of: ContextOf, tmp_path: Path
+    sandbox: Sandbox, context_of: ContextOf, go_on: Callable[..., Any], tmp_path: Path
 ):
     def ask() -> list[list[str]]:
         return PAIRS
@@ -150,11 +144,9 @@ def test_answers_keep_the_identity_of_their_datapoints(
         return operator_of(ask, job=QUESTION, result_path=str(tmp_path))
 
     first, resumed = make(), make()
-    with pytest.raises(TaskDeferred) as raised:
-        first.execute(context_of(first))
+    deferred = deferred_by(first, context_of(first))
     sandbox.advance(3600)
-    event = {"status": "completed", "job_id": raised.value.trigger.job_id, "message": ""}
-    found = resumed.execute_complete(context_of(resumed), event, **raised.value.kwargs)
+    found = go_on(deferred, resumed, context_of(resumed))
     identities = pyarrow.parquet.read_table(found["labels"]).column("datapoint_id").to_pylist()
     assert len(set(identities)) == 2
     assert None not in identities
@@ -251,15 +243,15 @@ def shards(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 # Airflow's API server runs in this process; what it warns about is not ours to mend.
 @pytest.mark.filterwarnings("default")
-def test_mapped_shards(shards: DAG, sandbox: Sandbox):
+def test_mapped_shards(shards: DAG, quick_sandbox: Sandbox):
     run = shards.test()
     assert run.state == "success"
-    sandbox.assert_paid_jobs(3)
+    quick_sandbox.assert_paid_jobs(3)
     instances = run.get_task_instances()
     [total] = [ti for ti in instances if ti.task_id == "total"]
     assert total.xcom_pull(task_ids="total") == 6
     # The API server knows the DAG as it is serialised.
     ask = DagSerialization.from_dict(DagSerialization.to_dict(shards)).get_task("ask")
     opened = {ask.get_extra_links(ti, "Rapidata job") for ti in instances if ti.task_id == "ask"}
-    jobs = [entry["id"] for entry in sandbox.ledger()["entries"]]
-    assert opened == {f"{sandbox.url}/audiences/global/job/{job}" for job in jobs}
+    jobs = [entry["id"] for entry in quick_sandbox.ledger()["entries"]]
+    assert opened == {f"{quick_sandbox.url}/audiences/global/job/{job}" for job in jobs}

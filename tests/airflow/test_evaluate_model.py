@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.models.trigger import Trigger
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.sdk.module_loading import import_string
 
 from rapidata_airflow.operators.benchmark import RapidataEvaluateModelOperator
@@ -17,6 +17,7 @@ from rapidata_airflow.triggers.benchmark import RapidataEvaluationTrigger
 from rapidata_core import RapidataBenchmark, RapidataClient
 from rapidata_core.errors import ValidationError
 from rapidata_core.sandbox.process import Sandbox
+from tests.airflow.deferrals import deferred_by
 
 ContextOf = Callable[..., Any]
 Make = Callable[..., RapidataEvaluateModelOperator]
@@ -51,12 +52,6 @@ def make(request: pytest.FixtureRequest) -> Make:
     return make
 
 
-def defer(operator: RapidataEvaluateModelOperator, context: Any) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as raised:
-        operator.execute(context)
-    return raised.value
-
-
 def test_a_model_is_evaluated(
     sandbox: Sandbox,
     benchmark: RapidataBenchmark,
@@ -65,7 +60,7 @@ def test_a_model_is_evaluated(
     go_on: Callable[..., Any],
 ):
     before = len(sandbox.ledger()["entries"])
-    deferred = defer(operator := make(), context := context_of(operator))
+    deferred = deferred_by(operator := make(), context := context_of(operator))
     assert context["ti"].xcoms["benchmark_url"] == benchmark.url
     sandbox.advance(7 * 24 * 3600)
     fresh = make()
@@ -90,9 +85,9 @@ def test_a_model_is_evaluated(
 def test_a_retry_finds_the_model_that_was_submitted(
     sandbox: Sandbox, make: Make, context_of: ContextOf
 ):
-    first = defer(operator := make(), context_of(operator))
+    first = deferred_by(operator := make(), context_of(operator))
     entries = sandbox.ledger()["entries"]
-    second = defer(operator := make(), context_of(operator, try_number=2))
+    second = deferred_by(operator := make(), context_of(operator, try_number=2))
     assert (
         second.trigger.serialize()[1]["participant_id"]
         == (first.trigger.serialize()[1]["participant_id"])
@@ -119,7 +114,7 @@ def test_a_leaderboard_about_other_prompts_says_nothing_of_the_model(
     context_of: ContextOf,
     go_on: Callable[..., Any],
 ):
-    deferred = defer(operator := make(), context_of(operator))
+    deferred = deferred_by(operator := make(), context_of(operator))
     sandbox.advance(7 * 24 * 3600)
     benchmark.create_leaderboard("Later", "Which is later?", skip_initial_run=True)
     event = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -90,12 +90,6 @@ def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "EVENT_IS_WRITTEN", 0.0)
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Iterator[RapidataClient]:
-    with RapidataClient(sandbox.client_id, sandbox.client_secret, sandbox.url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -64,22 +64,22 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def quick_sandbox() -> Iterator[Sandbox]:
+def fast_sandbox() -> Iterator[Sandbox]:
     """Where people need no time."""
     with Sandbox.start(speed=1000) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def sandbox(quick_sandbox: Sandbox, connect: Callable[..., None]) -> Sandbox:
-    quick_sandbox.reset()
+def sandbox(fast_sandbox: Sandbox, connect: Callable[..., None]) -> Sandbox:
+    fast_sandbox.reset()
     connect(
-        login=quick_sandbox.client_id,
-        password=quick_sandbox.client_secret,
-        host=quick_sandbox.url,
+        login=fast_sandbox.client_id,
+        password=fast_sandbox.client_secret,
+        host=fast_sandbox.url,
         extra={"poll_interval": 0.1},
     )
-    return quick_sandbox
+    return fast_sandbox
 
 
 @pytest.fixture
@@ -208,6 +208,13 @@ def test_sensors_wait_for_people_and_for_their_answers(
     assert done.returned("enough")["graduated"] >= 5
     assert done.returned("fetch")["job_id"] == done.returned("ask")["job_id"]
     sandbox.assert_paid_jobs(1)
+
+
+def test_a_job_that_is_done_needs_no_pause(
+    run: Callable[..., Run], dags: dict[str, DAG], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(dags["not_for_ever"].get_task("done"), "poke_interval", 0.2)
+    assert run("not_for_ever").returned("stop") == {"paused": []}
 
 
 def test_signals_are_fired_and_are_on_for_a_while(

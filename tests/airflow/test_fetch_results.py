@@ -12,20 +12,16 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 from airflow.sdk import Asset
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from rapidata_airflow.operators.results import RapidataFetchResultsOperator
-from rapidata_core import QualityGate, RapidataClient, parse_job
+from rapidata_core import QualityGate
 from rapidata_core.errors import ValidationError
 from rapidata_core.sandbox.process import Sandbox
+from tests.airflow.deferrals import deferred_by
 
 ContextOf = Callable[..., Any]
 Make = Callable[..., RapidataFetchResultsOperator]
-
-
-@pytest.fixture
-def job_id(client: RapidataClient, compare_job: dict[str, Any]) -> str:
-    return client.submit(parse_job(compare_job), "global", key="one").job_id
 
 
 @pytest.fixture
@@ -35,12 +31,6 @@ def make(job_id: str, tmp_path: Path) -> Make:
         return RapidataFetchResultsOperator(**{**given, **arguments})
 
     return make
-
-
-def defer(operator: RapidataFetchResultsOperator, context: Any) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as raised:
-        operator.execute(context)
-    return raised.value
 
 
 def test_a_job_that_is_done_is_saved_at_once(
@@ -71,7 +61,7 @@ def test_a_job_at_work_is_waited_for(
     go_on: Callable[..., Any],
     job_id: str,
 ):
-    deferred = defer(operator := make(), context := context_of(operator))
+    deferred = deferred_by(operator := make(), context := context_of(operator))
     assert context["ti"].xcoms["job_url"].startswith(sandbox.url)
     arguments = deferred.trigger.serialize()[1]
     # It did not start the job, so it does not end it either.

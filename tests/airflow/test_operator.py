@@ -16,15 +16,17 @@ import pyarrow.parquet
 import pytest
 from airflow.sdk import Asset, BaseNotifier
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from rapidata_airflow import kills
 from rapidata_airflow.hooks.rapidata import RapidataHook
 from rapidata_airflow.operators.job import RapidataJobOperator
 from rapidata_airflow.outcomes import RapidataTaskError
 from rapidata_airflow.triggers.job import RapidataJobTrigger
-from rapidata_core import QualityGate, RapidataClient, SpendCap, parse_job
+from rapidata_core import QualityGate, RapidataClient, RapidataJob, SpendCap, parse_job
 from rapidata_core.errors import ValidationError
 from rapidata_core.sandbox.process import Sandbox
+from tests.airflow.deferrals import deferred_by, handed, job_of
 
 ContextOf = Callable[..., Any]
 
@@ -41,12 +43,6 @@ def make(compare_job: dict[str, Any], tmp_path: Path) -> Callable[..., RapidataJ
 Make = Callable[..., RapidataJobOperator]
 
 
-def defer(operator: RapidataJobOperator, context: Any) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as raised:
-        operator.execute(context)
-    return raised.value
-
-
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
@@ -57,7 +53,14 @@ def defer(operator: RapidataJobOperator, context: Any) -> TaskDeferred:
         ({"job_definition_id": "a definition"}, "either job or job_definition_id"),
         ({"job": None, "job_definition_id": "x", "datapoints": ["a"]}, "datapoints: is for job"),
         ({"revision_number": 1}, "revision_number: is for job_definition_id"),
-        ({"timeout": timedelta(0)}, "timeout: must be above 0"),
+        ({"columns": "pair"}, "columns: say where datapoints are"),
+        ({"timeout": timedelta(0)}, "timeout: must be a timedelta above 0"),
+        ({"timeout": 3600}, "timeout: must be a timedelta above 0, or None, not 3600"),
+        ({"max_cost": -1.0}, "max_cost: must be at least 0"),
+        ({"max_cost": "5"}, "max_cost: must be at least 0, not '5'"),
+        ({"max_cost": float("nan")}, "max_cost: must be at least 0, not nan"),
+        ({"run_budget": -1.0}, "run_budget: must be at least 0"),
+        ({"attention_notifiers": "slack"}, "attention_notifiers: must be notifiers, not 's'"),
         ({"on_attention": {"Paused": "sleep"}}, "on_attention"),
         ({"on_attention": {"Broken": "wait"}}, "on_attention"),
         ({"on_clear": "never"}, "on_clear: must be one of 'reuse', 'new'"),
@@ -93,10 +96,8 @@ def test_what_is_templated_is_looked_at_when_it_is_known(make: Make, job: Any):
         {"audience_id": ""},
         {"key": " "},
         {"key": ""},
-        {"max_cost": -1.0},
-        {"max_cost": float("nan")},
-        {"run_budget": -1.0},
         {"poll_interval": 0.0},
+        {"poll_interval": "5"},
         {"rapidata_conn_id": object()},
         {"failure_tolerance": 2.0},
         {"datapoints": []},
@@ -127,7 +128,7 @@ def test_it_submits_and_leaves_the_worker(sandbox: Sandbox, make: Make, context_
     operator = make(timeout=timedelta(hours=2), poll_interval=5.0)
     context = context_of(operator)
     before = time.time()
-    deferred = defer(operator, context)
+    deferred = deferred_by(operator, context)
     sandbox.assert_paid_jobs(1)
     (entry,) = sandbox.ledger()["entries"]
     assert context["ti"].xcoms["job_id"] == entry["id"]
@@ -143,9 +144,9 @@ def test_it_submits_and_leaves_the_worker(sandbox: Sandbox, make: Make, context_
 
 def test_a_retry_adopts_the_job(sandbox: Sandbox, make: Make, context_of: ContextOf):
     first = make()
-    defer(first, before := context_of(first, try_number=1))
+    deferred_by(first, before := context_of(first, try_number=1))
     second = make()
-    deferred = defer(second, after := context_of(second, try_number=2))
+    deferred = deferred_by(second, after := context_of(second, try_number=2))
     sandbox.assert_paid_jobs(1)
     assert handed(deferred)["adopted"] is True
     assert before["ti"].xcoms == after["ti"].xcoms != {}
@@ -154,14 +155,14 @@ def test_a_retry_adopts_the_job(sandbox: Sandbox, make: Make, context_of: Contex
 def test_mapped_tasks_have_a_job_each(sandbox: Sandbox, make: Make, context_of: ContextOf):
     operator = make()
     for map_index in (0, 1, 0):
-        defer(operator, context_of(operator, map_index=map_index))
+        deferred_by(operator, context_of(operator, map_index=map_index))
     sandbox.assert_paid_jobs(2)
 
 
 def test_a_key_is_shared_by_whoever_gives_it(sandbox: Sandbox, make: Make, context_of: ContextOf):
     for task_id in ("monday", "tuesday"):
         operator = make(task_id=task_id, key="this week")
-        defer(operator, context_of(operator))
+        deferred_by(operator, context_of(operator))
     sandbox.assert_paid_jobs(1)
 
 
@@ -169,11 +170,22 @@ def test_the_same_task_with_another_question_is_refused(
     sandbox: Sandbox, make: Make, context_of: ContextOf, compare_job: dict[str, Any]
 ):
     operator = make()
-    defer(operator, context_of(operator))
+    deferred_by(operator, context_of(operator))
     operator.job = {**compare_job, "instruction": "Which image is uglier?"}
     with pytest.raises(AirflowFailException, match="asks something else"):
         operator.execute(context_of(operator))
     sandbox.assert_paid_jobs(1)
+
+
+def test_an_audience_that_is_gone(
+    sandbox: Sandbox, make: Make, context_of: ContextOf, client: RapidataClient
+):
+    audience = client.audience.create_audience("Soon gone")
+    audience.delete()
+    operator = make(audience_id=audience.id)
+    with pytest.raises(AirflowFailException, match=audience.id):
+        operator.execute(context_of(operator))
+    sandbox.assert_paid_jobs(0)
 
 
 def test_too_expensive(sandbox: Sandbox, make: Make, context_of: ContextOf):
@@ -187,13 +199,13 @@ def test_too_expensive(sandbox: Sandbox, make: Make, context_of: ContextOf):
 def test_a_job_in_all_its_forms_is_the_same_job(
     sandbox: Sandbox, make: Make, context_of: ContextOf, compare_job: dict[str, Any], form: str
 ):
-    defer(first := make(), context_of(first))
+    deferred_by(first := make(), context_of(first))
     forms = {
         "mapping": compare_job,
         "text": json.dumps(compare_job),
         "spec": parse_job(compare_job),
     }
-    defer(second := make(job=forms[form]), context_of(second))
+    deferred_by(second := make(job=forms[form]), context_of(second))
     sandbox.assert_paid_jobs(1)
 
 
@@ -201,7 +213,7 @@ def test_another_worker_goes_on(
     sandbox: Sandbox, make: Make, context_of: ContextOf, tmp_path: Path
 ):
     operator = make()
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     job_id = deferred.trigger.serialize()[1]["job_id"]
     sandbox.advance(3600)
     fresh = make()
@@ -221,7 +233,7 @@ def test_a_job_that_is_done_is_fetched_at_once(
     sandbox: Sandbox, make: Make, context_of: ContextOf, deferrable: bool
 ):
     operator = make(deferrable=deferrable)
-    defer(first := make(), context_of(first))
+    deferred_by(first := make(), context_of(first))
     sandbox.advance(3600)
     manifest = operator.execute(context_of(operator, try_number=2))
     assert manifest["adopted"] is True
@@ -256,7 +268,7 @@ def test_a_retry_that_finds_the_job_stuck_does_not_wait(
     sandbox: Sandbox, make: Make, context_of: ContextOf, state: str, final: bool
 ):
     operator = make()
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     sandbox.set_job_state(deferred.trigger.serialize()[1]["job_id"], state)
     with pytest.raises(AirflowException) as raised:
         operator.execute(context_of(operator, try_number=2))
@@ -283,7 +295,7 @@ def test_a_lost_answer_to_the_paid_call_is_not_paid_again(
 ):
     sandbox.faults([LOST_ANSWER])
     operator = make()
-    defer(operator, context_of(operator))
+    deferred_by(operator, context_of(operator))
     sandbox.assert_paid_jobs(1)
 
 
@@ -295,14 +307,14 @@ def test_clearing_pays_again_if_that_is_wanted(sandbox: Sandbox, make: Make, con
     tries = [(1, 2), (2, 2), (3, 4), (4, 4)]
     for try_number, max_tries in tries:
         operator = make(on_clear="new")
-        defer(operator, context_of(operator, try_number=try_number, max_tries=max_tries))
+        deferred_by(operator, context_of(operator, try_number=try_number, max_tries=max_tries))
     sandbox.assert_paid_jobs(2)
 
 
 def test_clearing_adopts_otherwise(sandbox: Sandbox, make: Make, context_of: ContextOf):
     for max_tries in (2, 4):
         operator = make()
-        defer(operator, context_of(operator, try_number=max_tries, max_tries=max_tries))
+        deferred_by(operator, context_of(operator, try_number=max_tries, max_tries=max_tries))
     sandbox.assert_paid_jobs(1)
 
 
@@ -331,11 +343,11 @@ def test_a_retry_knows_the_job_without_the_list(
 ):
     store = Store()
     first = make()
-    job_id = job_of(defer(first, context_of(first, task_state_store=store)))
+    job_id = job_of(deferred_by(first, context_of(first, task_state_store=store)))
     assert store["rapidata_job"]["job_id"] == job_id
     before = lists(sandbox)
     second = make()
-    deferred = defer(second, context_of(second, try_number=2, task_state_store=store))
+    deferred = deferred_by(second, context_of(second, try_number=2, task_state_store=store))
     # One look at the job's state goes through the list, and none to find the job.
     assert lists(sandbox) == before + 1
     assert (job_of(deferred), handed(deferred)["adopted"]) == (job_id, True)
@@ -356,9 +368,9 @@ def test_whatever_the_store_says_nothing_is_paid_twice(
     sandbox: Sandbox, make: Make, context_of: ContextOf, store: Any
 ):
     first = make()
-    job_id = job_of(defer(first, context_of(first)))
+    job_id = job_of(deferred_by(first, context_of(first)))
     second = make()
-    deferred = defer(second, context_of(second, try_number=2, task_state_store=store))
+    deferred = deferred_by(second, context_of(second, try_number=2, task_state_store=store))
     assert job_of(deferred) == job_id
     sandbox.assert_paid_jobs(1)
 
@@ -366,11 +378,11 @@ def test_whatever_the_store_says_nothing_is_paid_twice(
 def test_a_job_that_is_gone_is_not_adopted(sandbox: Sandbox, make: Make, context_of: ContextOf):
     store = Store()
     first = make()
-    job_id = job_of(defer(first, context_of(first, task_state_store=store)))
+    job_id = job_of(deferred_by(first, context_of(first, task_state_store=store)))
     with RapidataHook().get_conn() as client:
         client.job.get_job_by_id(job_id).delete()
     second = make()
-    deferred = defer(second, context_of(second, try_number=2, task_state_store=store))
+    deferred = deferred_by(second, context_of(second, try_number=2, task_state_store=store))
     assert job_of(deferred) != job_id
     assert store["rapidata_job"]["job_id"] == job_of(deferred)
 
@@ -395,7 +407,7 @@ def paid_datapoints(sandbox: Sandbox) -> int:
 
 def test_datapoints_from_a_list(sandbox: Sandbox, make: Make, context_of: ContextOf):
     operator = make(job=QUESTION, datapoints=PAIRS)
-    defer(operator, context_of(operator))
+    deferred_by(operator, context_of(operator))
     assert paid_datapoints(sandbox) == 2
 
 
@@ -407,7 +419,7 @@ def test_datapoints_from_a_callable(sandbox: Sandbox, make: Make, context_of: Co
     context = context_of(operator, ds="2026-01-01")
     operator.render_template_fields(context)
     assert operator.datapoints == [["good on 2026-01-01", "bad on 2026-01-01"]]
-    defer(operator, context)
+    deferred_by(operator, context)
     assert paid_datapoints(sandbox) == 1
 
 
@@ -417,7 +429,7 @@ def test_datapoints_from_a_file(
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps({"a": a, "b": b}) + "\n" for a, b in PAIRS))
     operator = make(job=QUESTION, datapoints=str(path), columns=["a", "b"])
-    defer(operator, context_of(operator))
+    deferred_by(operator, context_of(operator))
     assert paid_datapoints(sandbox) == 2
 
 
@@ -435,7 +447,7 @@ def test_datapoints_from_an_asset(
     asset = Asset(name="rows", uri="file:///nowhere.parquet")
     operator = make(job=QUESTION, datapoints=asset, columns="pair")
     assert asset in operator.inlets
-    defer(
+    deferred_by(
         operator,
         context_of(operator, **{accessor: {asset: [Event(uri="old"), Event(uri=str(path))]}}),
     )
@@ -447,7 +459,7 @@ def test_rows_that_changed_while_people_worked_lose_their_identity_and_nothing_e
 ):
     rows = [*PAIRS]  # as a function or a file gives them anew
     operator = make(job=QUESTION, datapoints=rows)
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     rows.append(["new", "old"])
     manifest = resume(sandbox, operator, context_of(operator), deferred)
     labels = pyarrow.parquet.read_table(manifest["labels"])
@@ -458,7 +470,7 @@ def test_rows_that_are_the_same_have_an_identity(
     sandbox: Sandbox, make: Make, context_of: ContextOf
 ):
     operator = make(job=QUESTION, datapoints=PAIRS)
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     manifest = resume(sandbox, operator, context_of(operator), deferred)
     assert pyarrow.parquet.read_table(manifest["labels"])["datapoint_id"].null_count == 0
 
@@ -470,7 +482,7 @@ def test_a_definition_that_is_there(
         definition = client.job.create_job_definition(compare_job)
     for try_number in (1, 2):
         operator = make(job=None, job_definition_id=definition.id)
-        deferred = defer(operator, context_of(operator, try_number=try_number))
+        deferred = deferred_by(operator, context_of(operator, try_number=try_number))
     manifest = resume(sandbox, operator, context_of(operator), deferred)
     assert (manifest["label_count"], manifest["adopted"]) == (4, True)
     sandbox.assert_paid_jobs(1)
@@ -481,15 +493,15 @@ def test_a_definition_that_is_there(
 
 def test_mapped_tasks_share_a_budget(sandbox: Sandbox, make: Make, context_of: ContextOf):
     first = make(run_budget=1.0)
-    job_id = job_of(defer(first, context_of(first, map_index=0)))
+    job_id = job_of(deferred_by(first, context_of(first, map_index=0)))
     with RapidataHook().get_conn() as client:
         cost = client.job.get_job_by_id(job_id).estimated_cost.estimated_cost
     fits = make(run_budget=2.5 * cost)
-    defer(fits, context_of(fits, map_index=1))
+    deferred_by(fits, context_of(fits, map_index=1))
     with pytest.raises(AirflowFailException, match="cap"):
         fits.execute(context_of(fits, map_index=2))
     # A retry of one that is paid is not new.
-    defer(fits, context_of(fits, map_index=0, try_number=2))
+    deferred_by(fits, context_of(fits, map_index=0, try_number=2))
     sandbox.assert_paid_jobs(2)
 
 
@@ -504,7 +516,7 @@ def test_the_attempt_is_told(monkeypatch: pytest.MonkeyPatch, sandbox, make, con
     monkeypatch.setattr(RapidataClient, "submit", submit)
     for try_number in (1, 3):
         operator = make()
-        defer(operator, context_of(operator, try_number=try_number))
+        deferred_by(operator, context_of(operator, try_number=try_number))
     assert seen == [1, 3]
 
 
@@ -516,13 +528,13 @@ def test_execution_timeout_counts_while_people_work(
 ):
     operator = make(execution_timeout=timedelta(hours=1))
     context = context_of(operator)
-    deadline = defer(operator, context).trigger.serialize()[1]["deadline"]
+    deadline = deferred_by(operator, context).trigger.serialize()[1]["deadline"]
     assert deadline == context["ti"].start_date.timestamp() + 3600
 
 
 def test_without_a_path_nothing_is_saved(sandbox: Sandbox, make: Make, context_of: ContextOf):
     operator = make(result_path=None)
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     found = resume(sandbox, operator, context_of(operator), deferred)
     assert (found["job_id"], found["adopted"]) == (job_of(deferred), False)
     assert "labels" not in found
@@ -552,7 +564,7 @@ def test_who_must_act_is_told_once_and_the_task_waits_on(
     told = Told()
     operator = make(on_attention={"ManualApproval": "wait"}, attention_notifiers=told)
     context = context_of(operator)
-    deferred = defer(operator, context)
+    deferred = deferred_by(operator, context)
     # The first wait ends where somebody is needed …
     assert deferred.trigger.serialize()[1]["on_attention"] == {"ManualApproval": "fail"}
     job_id = job_of(deferred)
@@ -583,7 +595,7 @@ def test_who_must_act_is_told_before_the_task_fails(
 ):
     told = Told()
     operator = make(attention_notifiers=[told])
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     sandbox.set_job_state(job_of(deferred), "SpendLimited")
     with pytest.raises(RapidataTaskError) as raised:
         operator.execute(context_of(operator, try_number=2))
@@ -604,20 +616,20 @@ def test_what_airflow_paused_a_new_try_resumes(
     sandbox: Sandbox, make: Make, context_of: ContextOf, monkeypatch: pytest.MonkeyPatch
 ):
     operator = make()
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     job_id = job_of(deferred)
     monkeypatch.setattr(kills, "_state_of", lambda ti: "failed")
     deferred.trigger.task_instance = context_of(operator)["ti"]
     asyncio.run(deferred.trigger.on_kill())
     assert state_of(job_id)[0] == "Paused"
-    assert job_of(defer(make(), context_of(operator, try_number=2))) == job_id
+    assert job_of(deferred_by(make(), context_of(operator, try_number=2))) == job_id
     assert state_of(job_id)[0] != "Paused"
     sandbox.assert_paid_jobs(1)
 
 
 def test_what_a_person_paused_stays_paused(sandbox: Sandbox, make: Make, context_of: ContextOf):
     operator = make()
-    job_id = job_of(defer(operator, context_of(operator)))
+    job_id = job_of(deferred_by(operator, context_of(operator)))
     with RapidataHook().get_conn() as client:
         client.job.get_job_by_id(job_id).pause()
     with pytest.raises(RapidataTaskError, match=job_id):
@@ -630,7 +642,7 @@ def test_a_task_that_was_cleared_leaves_its_job_alone(
     sandbox: Sandbox, make: Make, context_of: ContextOf, monkeypatch, state: str | None
 ):
     operator = make()
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     monkeypatch.setattr(kills, "_state_of", lambda ti: state)
     deferred.trigger.task_instance = context_of(operator)["ti"]
     asyncio.run(deferred.trigger.on_kill())
@@ -643,8 +655,69 @@ def test_a_worker_that_is_ended_pauses_its_job(
     sandbox: Sandbox, make: Make, context_of: ContextOf, monkeypatch, action: str, paused: bool
 ):
     operator = make(on_kill_action=action)
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     monkeypatch.setattr(kills, "_state_of", lambda ti: "failed")
+    operator.on_kill()
+    assert (state_of(job_of(deferred))[0] == "Paused") is paused
+
+
+def test_a_worker_that_is_ended_while_it_pays_pauses_its_job(
+    sandbox: Sandbox, client: RapidataClient, make: Make, context_of: ContextOf, monkeypatch
+):
+    operator = make(wait_for_completion=False, result_path=None)
+    monkeypatch.setattr(kills, "_state_of", lambda ti: "failed")
+    # Airflow calls it while the datapoints are being uploaded, and does not interrupt that.
+    operator.on_kill()
+    job_id = operator.execute(context_of(operator))["job_id"]
+    assert client.job.get_job_by_id(job_id).paused_by == kills.PAUSED_BY
+
+
+@pytest.mark.parametrize("moment", ["show", "resume_if_paused_by"])
+def test_a_worker_that_is_ended_while_it_goes_on_leaves_the_job_paused(
+    sandbox: Sandbox,
+    client: RapidataClient,
+    make: Make,
+    context_of: ContextOf,
+    monkeypatch,
+    moment: str,
+):
+    arguments = {"wait_for_completion": False, "result_path": None}
+    first = make(**arguments)
+    job_id = first.execute(context_of(first))["job_id"]
+    client.job.get_job_by_id(job_id).pause(by=kills.PAUSED_BY)
+    monkeypatch.setattr(kills, "_state_of", lambda ti: "failed")
+    operator = make(**arguments)
+    owner = RapidataJobOperator if moment == "show" else RapidataJob
+    unharmed = getattr(owner, moment)
+
+    def ended(*arguments: Any) -> Any:
+        operator.on_kill()
+        return unharmed(*arguments)
+
+    monkeypatch.setattr(owner, moment, ended)
+    operator.execute(context_of(operator, try_number=2))
+    assert client.job.get_job_by_id(job_id).paused_by == kills.PAUSED_BY
+    sandbox.assert_paid_jobs(1)
+
+
+@pytest.mark.parametrize(
+    ("listed", "paused"),
+    [({"ask": None}, False), ({"ask": "failed"}, True), ({}, True)],
+    ids=["cleared", "failed", "deleted"],
+)
+def test_what_airflow_lists_tells_a_task_that_was_deleted_from_one_that_was_cleared(
+    sandbox: Sandbox,
+    make: Make,
+    context_of: ContextOf,
+    monkeypatch,
+    listed: dict[str, Any],
+    paused: bool,
+):
+    operator = make()
+    context = context_of(operator)
+    deferred = deferred_by(operator, context)
+    states = {context["ti"].run_id: listed} if listed else {}
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda **_: states)
     operator.on_kill()
     assert (state_of(job_of(deferred))[0] == "Paused") is paused
 
@@ -653,7 +726,7 @@ def test_a_state_that_cannot_be_told_leaves_the_job_alone(
     sandbox: Sandbox, make: Make, context_of: ContextOf
 ):
     operator = make()
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     # Here is no supervisor that could be asked.
     operator.on_kill()
     assert state_of(job_of(deferred))[0] != "Paused"
@@ -669,7 +742,7 @@ def test_labels_that_are_not_good_enough_fail_the_task_and_are_kept(
     sandbox: Sandbox, make: Make, context_of: ContextOf
 ):
     operator = make(quality_gate=STRICT)
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     context = context_of(operator)
     with pytest.raises(AirflowFailException, match=r"min_responses is 15.*, not 1000"):
         resume(sandbox, operator, context, deferred)
@@ -680,7 +753,7 @@ def test_labels_that_are_not_good_enough_fail_the_task_and_are_kept(
 
 def test_or_the_task_reports_how_good_they_are(sandbox: Sandbox, make: Make, context_of: ContextOf):
     operator = make(quality_gate=STRICT, on_quality_failure="report")
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     manifest = resume(sandbox, operator, context_of(operator), deferred)
     assert manifest["quality"]["passed"] is False
     assert 0 < manifest["mean_agreement"] <= 1
@@ -689,7 +762,7 @@ def test_or_the_task_reports_how_good_they_are(sandbox: Sandbox, make: Make, con
 
 def test_a_partition_of_one_dataset(sandbox: Sandbox, make: Make, context_of: ContextOf, tmp_path):
     operator = make(partition={"day": "2026-01-01"})
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     manifest = resume(sandbox, operator, context_of(operator), deferred)
     assert Path(manifest["labels"]).is_relative_to(tmp_path / "labels")
     assert "day=2026-01-01" in manifest["labels"]
@@ -703,7 +776,7 @@ class Outlet:
 def test_outlets_say_what_there_is(sandbox: Sandbox, make: Make, context_of: ContextOf):
     asset = Asset(name="labels", uri="x-rapidata://labels")
     operator = make(outlets=[asset])
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     events = {asset: Outlet()}
     manifest = resume(sandbox, operator, context_of(operator, outlet_events=events), deferred)
     extra = events[asset].extra
@@ -712,20 +785,36 @@ def test_outlets_say_what_there_is(sandbox: Sandbox, make: Make, context_of: Con
     assert extra["estimated_cost"] > 0
 
 
+def test_outlets_say_which_job_it_was_when_nothing_is_saved(
+    sandbox: Sandbox, make: Make, context_of: ContextOf
+):
+    asset = Asset(name="labels", uri="x-rapidata://labels")
+    operator = make(outlets=[asset], result_path=None)
+    deferred = deferred_by(operator, context_of(operator))
+    events = {asset: Outlet()}
+    done = resume(sandbox, operator, context_of(operator, outlet_events=events), deferred)
+    assert events[asset].extra["job_id"] == done["job_id"]
+    # Whoever reads the event takes the asset's own address then.
+    assert "uri" not in events[asset].extra
+
+
+def test_openlineage_is_told_what_came_of_it(sandbox: Sandbox, make: Make, context_of: ContextOf):
+    pytest.importorskip("airflow.providers.openlineage", reason="only installed for Airflow 3.3")
+    operator = make(quality_gate=QualityGate(min_responses=1))
+    deferred = deferred_by(operator, context_of(operator))
+    manifest = resume(sandbox, operator, context_of(operator), deferred)
+    task_instance = type("TaskInstance", (), {"task": operator})
+    lineage = operator.get_openlineage_facets_on_complete(task_instance)
+    labels, responses = lineage.outputs
+    assert (labels.name, responses.name) == (manifest["labels"], manifest["responses"])
+    assert lineage.run_facets["externalQuery"].externalQueryId == manifest["job_id"]
+
+
 def resume(sandbox: Sandbox, operator: Any, context: Any, deferred: TaskDeferred) -> dict[str, Any]:
     """People have worked for an hour, and the trigger has fired."""
     sandbox.advance(3600)
     event = {"status": "completed", "job_id": job_of(deferred), "handed": handed(deferred)}
     return operator.execute_complete(context, event=event)
-
-
-def handed(deferred: TaskDeferred) -> dict[str, Any]:
-    """What the task is told again, after it has been through Airflow's database."""
-    return json.loads(json.dumps(deferred.trigger.serialize()[1]["handed"]))
-
-
-def job_of(deferred: TaskDeferred) -> str:
-    return deferred.trigger.serialize()[1]["job_id"]
 
 
 HANDED: dict[str, Any] = {

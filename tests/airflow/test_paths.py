@@ -40,14 +40,13 @@ def folder(store: PrivateStore) -> ObjectStoragePath:
 
 
 def test_results_are_saved_by_the_connection(
-    sandbox: Sandbox, store: PrivateStore, folder: ObjectStoragePath
+    sandbox: Sandbox, client: RapidataClient, store: PrivateStore, folder: ObjectStoragePath
 ) -> None:
     check_directory(folder)
     spec = CompareJob(**QUESTION, datapoints=PAIRS)
-    with RapidataClient(**login(sandbox)) as client:
-        submission = client.submit(spec, "global", key="greetings")
-        sandbox.advance(36_000)
-        manifest = client.job.get_job_by_id(submission.job_id).save_results(folder, spec=spec)
+    submission = client.submit(spec, "global", key="greetings")
+    sandbox.advance(36_000)
+    manifest = client.job.get_job_by_id(submission.job_id).save_results(folder, spec=spec)
     assert store.exists("/bucket/greetings/labels.parquet")
     assert not MemoryFileSystem().exists("/bucket/greetings/labels.parquet")
     # What an XCom says is enough to find them again.
@@ -64,11 +63,3 @@ def test_results_are_saved_by_the_connection(
 def test_a_connection_that_is_missing_is_noticed_before_anything_is_paid() -> None:
     with pytest.raises(errors.ValidationError, match="nobody_made_it@bucket"):
         check_directory(ObjectStoragePath("s3://nobody_made_it@bucket/x"))
-
-
-def login(sandbox: Sandbox) -> dict[str, str]:
-    return {
-        "client_id": sandbox.client_id,
-        "client_secret": sandbox.client_secret,
-        "environment": sandbox.url,
-    }

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 from airflow.models.trigger import Trigger
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.sdk.module_loading import import_string
 
 from rapidata_airflow.operators.flow import RapidataRankingBatchOperator
@@ -19,6 +19,7 @@ from rapidata_airflow.triggers.flow import RapidataFlowItemTrigger
 from rapidata_core import RapidataClient
 from rapidata_core.errors import ValidationError
 from rapidata_core.sandbox.process import Sandbox
+from tests.airflow.deferrals import deferred_by
 
 ContextOf = Callable[..., Any]
 Make = Callable[..., RapidataRankingBatchOperator]
@@ -41,12 +42,6 @@ def make(request: pytest.FixtureRequest) -> Make:
     return make
 
 
-def defer(operator: RapidataRankingBatchOperator, context: Any) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as raised:
-        operator.execute(context)
-    return raised.value
-
-
 def paid(sandbox: Sandbox) -> list[str]:
     return [entry["kind"] for entry in sandbox.ledger()["entries"]]
 
@@ -56,7 +51,7 @@ def test_a_batch_is_ranked(
 ):
     arguments = {"result_path": str(tmp_path / "ranked"), "context": "Things to count."}
     operator = make(**arguments)
-    deferred = defer(operator, context := context_of(operator))
+    deferred = deferred_by(operator, context := context_of(operator))
     item_id = context["ti"].xcoms["flow_item_id"]
     sandbox.advance(3600)
     fresh = make(**arguments)
@@ -76,7 +71,7 @@ def test_a_long_ranking_is_no_xcom(
     sandbox: Sandbox, make: Make, context_of: ContextOf, go_on: Callable[..., Any]
 ):
     operator = make(datapoints=[f"text {number}" for number in range(101)])
-    deferred = defer(operator, context_of(operator))
+    deferred = deferred_by(operator, context_of(operator))
     sandbox.advance(3600)
     found = go_on(deferred, operator, context_of(operator))
     assert (found["ranking"], found["labels"]) == (None, None)
@@ -84,8 +79,8 @@ def test_a_long_ranking_is_no_xcom(
 
 def test_a_retry_adopts_the_batch(sandbox: Sandbox, make: Make, context_of: ContextOf):
     first, second = make(), make()
-    defer(first, before := context_of(first, try_number=1))
-    defer(second, after := context_of(second, try_number=2))
+    deferred_by(first, before := context_of(first, try_number=1))
+    deferred_by(second, after := context_of(second, try_number=2))
     assert before["ti"].xcoms == after["ti"].xcoms != {}
     assert len(paid(sandbox)) == 1
 
@@ -96,27 +91,27 @@ def test_a_lost_answer_to_the_paid_call_is_not_paid_again(
     operator = make()
     path = f"/flow/ranking/{operator.flow_id}/item"
     sandbox.faults([{"method": "POST", "path": path, "phase": "after_commit", "action": "drop"}])
-    defer(operator, context_of(operator))
+    deferred_by(operator, context_of(operator))
     assert len(paid(sandbox)) == 1
 
 
 @pytest.mark.parametrize(("on_clear", "batches"), [("reuse", 1), ("new", 2)])
 def test_clearing(sandbox: Sandbox, make: Make, context_of: ContextOf, on_clear: str, batches: int):
     operator = make(on_clear=on_clear)
-    defer(operator, context_of(operator, max_tries=2))
-    defer(operator, context_of(operator, try_number=1, max_tries=3))
+    deferred_by(operator, context_of(operator, max_tries=2))
+    deferred_by(operator, context_of(operator, try_number=1, max_tries=3))
     assert len(paid(sandbox)) == batches
 
 
 def test_mapped_tasks_have_a_batch_each(sandbox: Sandbox, make: Make, context_of: ContextOf):
     operator = make()
     for map_index in (0, 1, 0):
-        defer(operator, context_of(operator, map_index=map_index))
+        deferred_by(operator, context_of(operator, map_index=map_index))
     assert len(paid(sandbox)) == 2
 
 
 def test_it_waits_in_the_worker(sandbox: Sandbox, make: Make, context_of: ContextOf):
-    defer(first := make(), context_of(first))
+    deferred_by(first := make(), context_of(first))
     sandbox.advance(3600)
     operator = make(deferrable=False)
     found = operator.execute(context_of(operator, try_number=2))

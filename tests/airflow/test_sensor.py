@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,9 +33,10 @@ from rapidata_airflow.triggers.audience import RapidataAudienceTrigger
 from rapidata_airflow.triggers.leaderboard import RapidataLeaderboardTrigger
 from rapidata_airflow.triggers.signal import RapidataSignalRunTrigger
 from rapidata_airflow.triggers.waiting import RapidataTrigger
-from rapidata_core import RapidataAudience, RapidataClient, RapidataSignal, parse_job
+from rapidata_core import RapidataAudience, RapidataClient, RapidataSignal
 from rapidata_core.errors import ValidationError
 from rapidata_core.sandbox.process import Sandbox
+from tests.airflow.deferrals import deferred_by
 
 ContextOf = Callable[..., Any]
 HOUR = 3600
@@ -51,17 +52,6 @@ GOOD: dict[type[RapidataSensor], dict[str, Any]] = {
         "max_rank": 1,
     },
 }
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Iterator[RapidataClient]:
-    with RapidataClient(sandbox.client_id, sandbox.client_secret, sandbox.url) as client:
-        yield client
-
-
-@pytest.fixture
-def job_id(client: RapidataClient, compare_job: dict[str, Any]) -> str:
-    return client.submit(parse_job(compare_job), "global", key="one").job_id
 
 
 @pytest.fixture
@@ -92,12 +82,6 @@ def audience(client: RapidataClient) -> RapidataAudience:
 
 def job_sensor(job_id: str, **arguments: Any) -> RapidataJobSensor:
     return RapidataJobSensor(task_id="wait", job_id=job_id, **arguments)
-
-
-def deferred_by(sensor: RapidataSensor, context: Any) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as raised:
-        sensor.execute(context)
-    return raised.value
 
 
 def waits(deferred: TaskDeferred, **changes: Any) -> RapidataTrigger:

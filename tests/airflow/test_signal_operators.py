@@ -15,7 +15,7 @@ from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.models.dagbundle import DagBundleModel
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 
@@ -34,6 +34,7 @@ from rapidata_airflow.triggers.job import RapidataJobTrigger
 from rapidata_core import RapidataClient, RapidataJobDefinition, RapidataSignal
 from rapidata_core.errors import ValidationError
 from rapidata_core.sandbox.process import Sandbox
+from tests.airflow.deferrals import deferred_by, handed
 
 ContextOf = Callable[..., Any]
 HOUR = 3600
@@ -80,12 +81,6 @@ def hourly(definition: RapidataJobDefinition, **arguments: Any) -> RapidataSigna
 
 def fire(signal: RapidataSignal, **arguments: Any) -> RapidataTriggerSignalOperator:
     return RapidataTriggerSignalOperator(task_id="fire", signal_id=signal.id, **arguments)
-
-
-def deferred_by(operator: RapidataTriggerSignalOperator, context: Any) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as raised:
-        operator.execute(context)
-    return raised.value
 
 
 # --- having a signal ------------------------------------------------------------------------------
@@ -207,6 +202,16 @@ def test_what_costs_as_much_as_it_may_is_paid(
     sandbox.assert_paid_jobs(1)
 
 
+def test_a_limit_that_came_later_does_not_lose_what_is_paid(
+    sandbox: Sandbox, signal: RapidataSignal, context_of: ContextOf
+):
+    first = fire(signal)
+    job_id = deferred_by(first, context_of(first)).trigger.job_id
+    retry = fire(signal, max_cost=0.0)
+    assert deferred_by(retry, context_of(retry, try_number=2)).trigger.job_id == job_id
+    sandbox.assert_paid_jobs(1)
+
+
 # --- firing ---------------------------------------------------------------------------------------
 
 
@@ -226,8 +231,8 @@ def test_it_fires_and_leaves_the_worker(
     assert (arguments["job_id"], arguments["on_kill_action"]) == (run.job_id, "pause")
     sandbox.advance(HOUR)
     event = asyncio.run(deferred.trigger.outcome())
-    handed = json.loads(json.dumps(deferred.kwargs))
-    found = fire(signal, result_path=str(tmp_path)).execute_complete(context, event, **handed)
+    fresh = fire(signal, result_path=str(tmp_path))
+    found = fresh.execute_complete(context, json.loads(json.dumps(event)))
     assert found.items() >= {"signal_id": signal.id, **told}.items()
     assert Path(found["labels"]).is_relative_to(tmp_path / str(run.job_id))
     assert pyarrow.parquet.read_metadata(found["labels"]).num_rows == 2
@@ -238,8 +243,9 @@ def test_a_retry_goes_on_with_the_same_job(
     sandbox: Sandbox, signal: RapidataSignal, context_of: ContextOf
 ):
     tries = [(fire(signal), number) for number in (1, 2, 3)]
-    jobs = [deferred_by(one, context_of(one, try_number=n)).kwargs for one, n in tries]
-    assert jobs[0] == jobs[1] == jobs[2]
+    first, *others = (handed(deferred_by(one, context_of(one, try_number=n))) for one, n in tries)
+    assert others == [first, first]
+    assert first["job_id"] == signal.get_runs()[0].job_id
     sandbox.assert_paid_jobs(1)
 
 
@@ -285,7 +291,7 @@ def test_a_job_that_was_paused_with_its_task_goes_on(
     sandbox: Sandbox, client: RapidataClient, signal: RapidataSignal, context_of: ContextOf
 ):
     operator = fire(signal)
-    fired = deferred_by(operator, context_of(operator)).kwargs["fired"]
+    fired = handed(deferred_by(operator, context_of(operator)))
     job = client.job.get_job_by_id(fired["job_id"])
     job.pause(by=PAUSED_BY)
     assert job.get_status() == "Paused"
@@ -322,6 +328,7 @@ def test_it_can_wait_on_its_worker(sandbox: Sandbox, signal: RapidataSignal, con
         {"timeout": timedelta(0)},
         {"max_cost": "much"},
         {"on_attention": {"Paused": "sing"}},
+        {"on_kill_action": "delete"},
         {"result_path": "labels", "wait_for_completion": False},
     ],
     ids=str,

@@ -27,6 +27,7 @@ from rapidata_airflow.operators.approval import RapidataSpendApprovalOperator
 from rapidata_airflow.operators.audience import RapidataAudienceOperator
 from rapidata_airflow.operators.flow import RapidataRankingBatchOperator
 from rapidata_airflow.operators.job import RapidataJobOperator
+from rapidata_airflow.operators.pause import RapidataPauseJobOperator
 from rapidata_airflow.operators.results import RapidataFetchResultsOperator
 from rapidata_airflow.operators.signal import (
     RapidataPauseSignalOperator,
@@ -150,6 +151,14 @@ with DAG("sensors", schedule=None, default_args=RETRIES):
     )
     fetch = RapidataFetchResultsOperator(task_id="fetch", job_id=done.output, result_path=RESULTS)
     enough >> ask
+
+
+with DAG("not_for_ever", schedule=None, default_args=RETRIES):
+    ask = RapidataJobOperator(task_id="ask", job=JOB, wait_for_completion=False)
+    done = RapidataJobSensor(task_id="done", job_id=ask.output["job_id"], timeout=24 * 3600)
+    stop = RapidataPauseJobOperator(task_id="stop", job_id=ask.output["job_id"])
+    # Nobody is paid for answers that nobody waits for any more.
+    ask >> done >> stop.as_teardown(setups=ask)
 
 
 with DAG("fire_a_signal", schedule=None, default_args=RETRIES, params={"signal_id": ""}):

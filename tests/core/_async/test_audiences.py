@@ -269,7 +269,7 @@ async def test_a_part_of_an_audience(client, rapidata_sandbox):
     assert isinstance(part, AsyncRapidataFilteredAudience)
     # What would change the audience that it is a part of is not offered.
     public = {name for name in dir(part) if not name.startswith("_")}
-    assert public == {"id", "name", "filters", "assign_job", "find_jobs", "delete"}
+    assert public == {"id", "name", "url", "filters", "assign_job", "find_jobs", "delete"}
     job = await part.assign_job(await text_definition(client))
     rapidata_sandbox.advance(LONG)
     responses = (await job.get_results()).responses()

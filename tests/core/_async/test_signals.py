@@ -418,6 +418,30 @@ async def test_a_trigger_returns_its_run(restarted, rapidata_sandbox):
             await again.trigger(key="")
 
 
+@pytest.mark.parametrize("key", [None, "mine"])
+async def test_what_is_too_expensive_is_not_fired(rapidata_sandbox, definition, signal, key):
+    cost = (await definition.estimated_cost).estimated_cost
+    with pytest.raises(errors.BudgetExceededError):
+        await signal.trigger(key=key, max_cost=cost / 2)
+    assert await signal.get_runs() == []
+    await signal.trigger(key=key, max_cost=cost)
+    rapidata_sandbox.advance(HOUR / 2)
+    rapidata_sandbox.assert_paid_jobs(1)
+
+
+async def test_a_limit_does_not_hide_what_the_key_has(rapidata_sandbox, signal):
+    run = await signal.trigger(key="mine")
+    assert (await signal.trigger(key="mine", max_cost=0)).id == run.id
+    rapidata_sandbox.assert_paid_jobs(1)
+
+
+async def test_a_limit_that_is_none_is_refused(rapidata_sandbox, signal):
+    before = len(rapidata_sandbox.requests())
+    with pytest.raises(errors.ValidationError, match="max_cost"):
+        await signal.trigger(max_cost=-1)
+    assert len(rapidata_sandbox.requests()) == before
+
+
 async def test_a_key_is_remembered_after_others_have_fired(restarted, rapidata_sandbox):
     runs = {}
     async with restarted() as client:

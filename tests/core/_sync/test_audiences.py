@@ -270,7 +270,7 @@ def test_a_part_of_an_audience(client, rapidata_sandbox):
     assert isinstance(part, RapidataFilteredAudience)
     # What would change the audience that it is a part of is not offered.
     public = {name for name in dir(part) if not name.startswith("_")}
-    assert public == {"id", "name", "filters", "assign_job", "find_jobs", "delete"}
+    assert public == {"id", "name", "url", "filters", "assign_job", "find_jobs", "delete"}
     job = part.assign_job(text_definition(client))
     rapidata_sandbox.advance(LONG)
     responses = (job.get_results()).responses()
