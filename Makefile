@@ -70,8 +70,9 @@ test: test-core test-contract  ## run all tests (each of the targets on its own,
 test-engines: test-airflow test-airflow32 $(filter-out test-airflow,$(ENGINES:%=test-%))
 
 # On httpx2, then the client once more on the HTTP library that is there without the extra `speed`.
+# The tests that take longest begin first.
 test-core: .venv
-	.venv/bin/pytest -n auto tests/core tests/sandbox tests/seeds tests/chaos
+	.venv/bin/pytest -n auto tests/chaos tests/seeds tests/core tests/sandbox
 	.venv/bin/pytest -n auto tests/core/_async tests/core/_sync --http=httpx
 
 test-contract: .venv-contract

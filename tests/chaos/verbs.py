@@ -54,6 +54,8 @@ def _definition(client: RapidataClient, _sandbox: Sandbox) -> str:
     made = client.job.create_compare_job_definition(
         "Chaos", "Which is better?", [["left", "right"]], data_type="text"
     )
+    # How often somebody asks before there is an estimate would change the number of requests.
+    assert made.estimated_cost.estimated_cost > 0
     return made.id
 
 

@@ -433,6 +433,7 @@ def test_what_is_too_expensive_is_not_fired(rapidata_sandbox, definition, signal
 def test_a_limit_does_not_hide_what_the_key_has(rapidata_sandbox, signal):
     run = signal.trigger(key="mine")
     assert (signal.trigger(key="mine", max_cost=0)).id == run.id
+    rapidata_sandbox.advance(HOUR / 2)
     rapidata_sandbox.assert_paid_jobs(1)
 
 
