@@ -35,13 +35,13 @@ PATIENCE = 120.0
 Keep = Callable[..., None]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox.start() as sandbox:
         yield sandbox
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow(
     sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory, chromium: str
 ) -> Iterator[Deployment]:
@@ -67,20 +67,20 @@ def airflow(
         raise
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def run(airflow: Deployment) -> Run:
     """A run that waits for its approval."""
     return airflow.trigger("approved_labels")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> str:
     if CHROMIUM is None:
         pytest.skip("There is no Chromium on this machine")
     return CHROMIUM
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
     # The tests are skipped where it is not installed.
     from playwright.sync_api import expect, sync_playwright
@@ -106,7 +106,7 @@ def page(browser: BrowserContext) -> Iterator[Page]:
     page.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def keep(tmp_path_factory: pytest.TempPathFactory) -> Keep:
     """Keep a picture of a page, where RAPIDATA_SCREENSHOTS says."""
     wanted = os.environ.get("RAPIDATA_SCREENSHOTS")
