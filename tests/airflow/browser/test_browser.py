@@ -76,8 +76,8 @@ def approved(airflow: Deployment, run: Run, browser: BrowserContext, keep: Keep)
     expect(page.get_by_text("Estimated cost")).to_be_visible()
     told = page.locator("body").inner_text()
     keep(page, "approval")
-    # Who answers within seconds, as no person does, meets a race in Airflow: it takes the end of the
-    # worker's process for the end of the task.
+    # Who answers within seconds, as no person does, meets a race in Airflow: it takes the end of
+    # the worker's process for the end of the task.
     page.wait_for_timeout(20_000)
     button.click()
     expect(page.get_by_text("Response received")).to_be_visible()
