@@ -38,8 +38,7 @@ class Submissions(RuleBasedStateMachine):
         self._open = ExitStack()
         self._open.enter_context(seeded(0))
         self._runner = self._open.enter_context(asyncio.Runner(loop_factory=VirtualLoop))
-        self._platform = Platform.kept()
-        self._runner.run(self._platform.reset())
+        self._platform = self._runner.run(Platform.fresh())
         self._jobs: dict[str, str] = {}
         self._wanted: set[tuple[str, str]] = set()
         # Who deletes a job that people have answered has paid for it all the same.

@@ -70,8 +70,7 @@ def _batch(seed: int, size: int, share: float) -> Endured:
 
 
 async def _endure(dice: random.Random, size: int, share: float) -> Endured:
-    platform = Platform.kept()
-    await platform.reset()
+    platform = await Platform.fresh()
     sent = 0
 
     def plan(_request: httpx.Request) -> Fault:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,11 +16,13 @@ from rapidata_core.sandbox import clock
 from rapidata_core.sandbox.app import create_app
 from rapidata_core.sandbox.settings import Account
 from rapidata_core.sandbox.store import Store
-from tests.chaos.loop import BEGINNING, VirtualLoop
+from tests.chaos.loop import VirtualLoop
 
 URL = "http://127.0.0.1:1"
 # Seconds from one end of a line to the other.
 TRAVEL = (0.001, 0.05)
+
+_machine_now = clock.real_now
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,10 @@ class Answer:
 
 
 class Platform:
-    """One sandbox; :meth:`reset` makes it as new in a tenth of the time that a new one takes."""
+    """This process's sandbox; a reset takes a tenth of the time that a new one takes."""
 
     def __init__(self) -> None:
-        clock.real_now = _virtual_now
+        clock.real_now = _now
         self._store = Store(None, 0, 1.0)
         self._app = create_app(self._store)
         self.account = Account.of(self._store.seed)
@@ -73,14 +76,16 @@ class Platform:
         self._under_way: set[asyncio.Task[Answer]] = set()
 
     @classmethod
-    @cache
-    def kept(cls) -> Platform:
-        """This process's."""
-        return cls()
-
-    async def reset(self) -> None:
+    async def fresh(cls) -> Platform:
         """No objects, no faults."""
-        await self.control("POST", "/_sandbox/reset")
+        platform = cls._kept()
+        await platform.control("POST", "/_sandbox/reset")
+        return platform
+
+    @classmethod
+    @cache
+    def _kept(cls) -> Platform:
+        return cls()
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """One request to the sandbox's own endpoints; returns the JSON of the answer, if any."""
@@ -251,13 +256,13 @@ async def _for_ever() -> None:
     await asyncio.get_running_loop().create_future()
 
 
-def _virtual_now() -> int:
-    try:
+def _now() -> int:
+    """Virtual time within its loop; whoever else is in this process keeps the machine's."""
+    with suppress(RuntimeError):
         loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return BEGINNING
-    assert isinstance(loop, VirtualLoop)
-    return loop.now()
+        if isinstance(loop, VirtualLoop):
+            return loop.now()
+    return _machine_now()
 
 
 def play(scene: Callable[[], Awaitable[Any]]) -> Any:

@@ -147,12 +147,11 @@ class _Scene:
         self._task = TASKS[verb]
         self._prepared = ""
         self._say = say
-        self._platform = Platform.kept()
         self._sent: Counter[tuple[int, str]] = Counter()
 
     async def play(self) -> Verdict:
         schedule = self._schedule
-        await self._platform.reset()
+        self._platform = await Platform.fresh()
         await self._prepare()
         await self._platform.lag(schedule.lag)
         self._tell(f"lag {schedule.lag:.2f} s, starts {schedule.starts}")

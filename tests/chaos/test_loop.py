@@ -1,10 +1,12 @@
 """Virtual time passes while everybody sleeps, and only then."""
 
 import asyncio
+import time
 
 import pytest
 
 from rapidata_core.concurrency import async_monotonic, async_offload, async_sleep
+from rapidata_core.sandbox import clock
 from tests.chaos.loop import StandstillError
 from tests.chaos.platform import Platform, play
 
@@ -52,8 +54,7 @@ def test_work_for_threads_takes_no_time():
 
 def test_the_sandbox_lives_in_virtual_time():
     async def scene():
-        platform = Platform.kept()
-        await platform.reset()
+        platform = await Platform.fresh()
         before = (await platform.control("GET", "/_sandbox/clock"))["now"]
         await async_sleep(90)
         after = (await platform.control("GET", "/_sandbox/clock"))["now"]
@@ -62,3 +63,13 @@ def test_the_sandbox_lives_in_virtual_time():
     before, after = play(scene)
     assert before.startswith("2026-01-01T00:00:00")
     assert after.startswith("2026-01-01T00:01:30")
+
+
+def test_who_is_not_in_virtual_time_keeps_the_machines():
+    play(Platform.fresh)
+
+    async def elsewhere():
+        return clock.real_now()
+
+    for now in (clock.real_now(), asyncio.run(elsewhere())):
+        assert abs(now / clock.SECOND - time.time()) < 60

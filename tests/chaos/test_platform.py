@@ -15,8 +15,7 @@ def send(*faults, planned=()):
     """Ask for tokens; returns what each request became, and how many the sandbox was asked."""
 
     async def scene():
-        platform = Platform.kept()
-        await platform.reset()
+        platform = await Platform.fresh()
         await platform.control("POST", "/_sandbox/faults", list(planned))
         plan = iter(faults)
         line = Line(platform, lambda _: next(plan), lambda: None)
@@ -75,8 +74,7 @@ def test_nothing_leaves_a_process_that_was_killed():
     said = []
 
     async def scene():
-        platform = Platform.kept()
-        await platform.reset()
+        platform = await Platform.fresh()
         plan = iter([Fault("killed", late=5), *[FAULTLESS] * 9])
 
         async def work(client):
