@@ -12,7 +12,7 @@ from airflow.providers.standard.operators.hitl import (  # pyright: ignore[repor
 from airflow.sdk.exceptions import TaskDeferred
 
 from rapidata_airflow.hooks.rapidata import RapidataHook
-from rapidata_airflow.operators.waiting import RapidataOperator
+from rapidata_airflow.operators.waiting import RapidataOperator, columns_problems
 from rapidata_airflow.outcomes import failing_the_task
 from rapidata_airflow.version import AIRFLOW_3_3
 from rapidata_core.errors import RapidataError, ValidationError, blank, outside
@@ -88,6 +88,8 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
         self.job = job
         self.job_definition_id = job_definition_id
         self.datapoints = datapoints
+        # What is given, but turns out to be None, must not be replaced by the job's own.
+        self._has_own_datapoints = datapoints is None
         self.columns = columns
         self.audience_id = audience_id
         self.key = key
@@ -155,7 +157,7 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
 
     def _check_what_is_known(self) -> None:
         """Find what is wrong when the DAG is parsed, as far as nothing is templated."""
-        problems: list[str] = []
+        problems = columns_problems(self.columns, self.datapoints)
         if (self.job is None) == (self.job_definition_id is None):
             problems.append("give either job or job_definition_id")
         for name in ("max_cost", "auto_approve_below"):
@@ -183,11 +185,10 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
         return spec
 
     def _spec(self) -> JobSpec:
-        from rapidata_core import parse_job
-        from rapidata_core.results.rows import job_about
+        from rapidata_core import job_about, parse_job
 
         assert self.job is not None
-        if self.datapoints is None:
+        if self._has_own_datapoints:
             return parse_job(self.job)
         return job_about(self.job, self.datapoints, self.columns)
 

@@ -94,20 +94,7 @@ class RapidataEvaluateModelOperator(WaitingOperator):
         self.log.info("%r is participant %s: %s", self.model, participant.id, benchmark.url)
         ti = context["ti"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
         ti.xcom_push(BENCHMARK_URL, benchmark.url)
-        return self._finish(self.wait_for(self._trigger(participant.id, deadline)))
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Go on when the trigger has fired, on any worker.
-
-        Args:
-            context: Airflow's.
-            event: The trigger's.
-
-        Raises:
-            AirflowFailException: It failed, and no retry can mend it.
-            RapidataTaskError: It failed; a retry goes on with the same model.
-        """
-        return self._finish(self.found_by(event))
+        return self.wait_for(context, self._trigger(participant.id, deadline))
 
     def _check(self) -> None:
         """Find every mistake that can be found before anything is sent."""
@@ -137,17 +124,18 @@ class RapidataEvaluateModelOperator(WaitingOperator):
             poll_interval=self.poll_interval,
         )
 
-    def _finish(self, event: dict[str, Any]) -> dict[str, Any]:
-        participant_id = event["participant_id"]
+    def finish(self, context: Context, found: dict[str, Any]) -> dict[str, Any]:
+        """See :meth:`WaitingOperator.finish`."""
+        participant_id = found["participant_id"]
         with self.connected() as client:
-            benchmark = client.mri.get_benchmark_by_id(event["benchmark_id"])
+            benchmark = client.mri.get_benchmark_by_id(found["benchmark_id"])
             boards = [_standing(board, participant_id) for board in benchmark.leaderboards]
         return {
             "benchmark_id": benchmark.id,
             "benchmark_url": benchmark.url,
             "participant_id": participant_id,
             "model": self.model,
-            "overall": {name: event["overall"][name] for name in _FIGURES},
+            "overall": {name: found["overall"][name] for name in _FIGURES},
             "leaderboards": boards,
         }
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rapidata_airflow.links import DEFINITION_URL, RapidataJobDefinitionLink
-from rapidata_airflow.operators.waiting import RapidataOperator
+from rapidata_airflow.operators.waiting import RapidataOperator, columns_problems
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -49,7 +49,10 @@ class RapidataJobDefinitionOperator(RapidataOperator):
         super().__init__(**kwargs)
         self.job = job
         self.datapoints = datapoints
+        # What is given, but turns out to be None, must not be replaced by the job's own.
+        self._has_own_datapoints = datapoints is None
         self.columns = columns
+        self.refuse(columns_problems(columns, datapoints))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Define the job, or find its definition.
@@ -73,9 +76,8 @@ class RapidataJobDefinitionOperator(RapidataOperator):
         return found
 
     def _spec(self) -> JobSpec:
-        from rapidata_core import parse_job
-        from rapidata_core.results.rows import job_about
+        from rapidata_core import job_about, parse_job
 
-        if self.datapoints is None:
+        if self._has_own_datapoints:
             return parse_job(self.job)
         return job_about(self.job, self.datapoints, self.columns)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from rapidata_airflow.identity import OnClear, task_key
 from rapidata_airflow.operators.saving import inside
-from rapidata_airflow.operators.waiting import WaitingOperator, choice_problems
+from rapidata_airflow.operators.waiting import WaitingOperator, on_clear_problems
 from rapidata_airflow.outcomes import failing_the_task
 from rapidata_airflow.triggers.flow import RapidataFlowItemTrigger
 from rapidata_core.errors import ValidationError, blank
@@ -41,7 +41,8 @@ class RapidataRankingBatchOperator(WaitingOperator):
             ``{result_path}/{flow_item_id}/``. Without it nothing is saved.
         key: The identity of what is paid for. By default it is the task instance's: its DAG, run,
             task and map index, over all its tries.
-        on_clear: When the task is cleared, ``reuse`` its batch, or pay for a ``new`` one.
+        on_clear: When the task is cleared, ``reuse`` its batch, or pay for a ``new`` one; the
+            latter is for the task instance's own key.
         **kwargs: See :class:`WaitingOperator`.
 
     Returns:
@@ -89,7 +90,7 @@ class RapidataRankingBatchOperator(WaitingOperator):
         self.result_path = result_path
         self.key = key
         self.on_clear: OnClear = on_clear
-        self.refuse([*self.timeout_problems(), *choice_problems("on_clear", on_clear, OnClear)])
+        self.refuse([*self.timeout_problems(), *on_clear_problems(on_clear, key)])
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Get the task instance's batch, and wait for its end.
@@ -112,20 +113,7 @@ class RapidataRankingBatchOperator(WaitingOperator):
             )
         self.log.info("People rank flow item %s of flow %s", item.id, self.flow_id)
         ti.xcom_push("flow_item_id", item.id)
-        return self._finish(self.wait_for(self._trigger(item.id, deadline)))
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Go on when the trigger has fired, on any worker.
-
-        Args:
-            context: Airflow's.
-            event: The trigger's.
-
-        Raises:
-            AirflowFailException: It failed, and no retry can mend it.
-            RapidataTaskError: It failed; a retry goes on with the same batch.
-        """
-        return self._finish(self.found_by(event))
+        return self.wait_for(context, self._trigger(item.id, deadline))
 
     def _checked(self) -> dict[str, Any]:
         """Find every other mistake before anything is sent.
@@ -177,25 +165,26 @@ class RapidataRankingBatchOperator(WaitingOperator):
             poll_interval=self.poll_interval,
         )
 
-    def _finish(self, event: dict[str, Any]) -> dict[str, Any]:
-        item_id = event["flow_item_id"]
+    def finish(self, context: Context, found: dict[str, Any]) -> dict[str, Any]:
+        """See :meth:`WaitingOperator.finish`."""
+        item_id = found["flow_item_id"]
         with self.connected() as client:
             item = client.flow.get_flow_item_by_id(item_id)
-            found = cast("FlowItemResult", item.get_results())
-            labels = self._save(found, item_id)
-        best_first = sorted(found.datapoints.items(), key=lambda item: -item[1])
+            scores = cast("FlowItemResult", item.get_results())
+            labels = self._save(scores, item_id)
+        best_first = sorted(scores.datapoints.items(), key=lambda item: -item[1])
         return {
             "flow_item_id": item_id,
-            "state": event["state"],
-            "total_votes": found.total_votes,
+            "state": found["state"],
+            "total_votes": scores.total_votes,
             "ranking": dict(best_first) if len(best_first) <= _MOST_SCORES else None,
             "labels": labels,
         }
 
-    def _save(self, found: FlowItemResult, item_id: str) -> str | None:
+    def _save(self, scores: FlowItemResult, item_id: str) -> str | None:
         """Write the scores as a dataset, if that is wanted; the path of its labels."""
         if self.result_path is None:
             return None
         from rapidata_core.results import flow_results, write_dataset
 
-        return write_dataset(flow_results(found), inside(self.result_path, item_id)).labels
+        return write_dataset(flow_results(scores), inside(self.result_path, item_id)).labels

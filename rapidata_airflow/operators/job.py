@@ -14,7 +14,7 @@ from rapidata_airflow.identity import OnClear, run_cap, task_key
 from rapidata_airflow.links import RapidataAudienceLink, RapidataJobLink
 from rapidata_airflow.operators.owning import OwningOperator
 from rapidata_airflow.operators.saving import facts_of
-from rapidata_airflow.operators.waiting import choice_problems
+from rapidata_airflow.operators.waiting import columns_problems, on_clear_problems
 from rapidata_airflow.outcomes import Outcome, failing_the_task
 from rapidata_airflow.triggers.job import RapidataJobTrigger
 from rapidata_core.errors import (
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
         Submission,
     )
 
-# The status of a job that was looked at, and is to be waited for.
-_NOT_YET = "not_yet"
-
 
 class RapidataJobOperator(OwningOperator):
     """Ask people, wait for their answers without holding a worker, and save them as a dataset.
@@ -67,7 +64,8 @@ class RapidataJobOperator(OwningOperator):
         cap: What all jobs may cost together whose keys begin alike; give the ``key``, too.
         key: The identity of what is paid for. By default it is the task instance's: its DAG, run,
             task and map index, over all its tries.
-        on_clear: When the task is cleared, ``reuse`` its job, or pay for a ``new`` one.
+        on_clear: When the task is cleared, ``reuse`` its job, or pay for a ``new`` one; the
+            latter is for the task instance's own key.
         on_changed: What to do if the key has a job that asks something else; see
             :meth:`rapidata_core.RapidataClient.submit`.
         failure_tolerance: Share of the datapoints that may fail to be uploaded, 0 to 1.
@@ -120,6 +118,8 @@ class RapidataJobOperator(OwningOperator):
         self.job_definition_id = job_definition_id
         self.revision_number = revision_number
         self.datapoints = datapoints
+        # What is given, but turns out to be None, must not be replaced by the job's own.
+        self._has_own_datapoints = datapoints is None
         self.columns = columns
         self.audience_id = audience_id
         self.max_cost = max_cost
@@ -159,15 +159,17 @@ class RapidataJobOperator(OwningOperator):
             if not self.wait_for_completion:
                 facts = facts_of(job, submission.estimated_cost)
                 return {**facts, "adopted": submission.adopted}
-            event = self._look(job)
-        handed: dict[str, Any] = {
-            "adopted": submission.adopted,
-            "content": content,
-            "deadline": deadline,
-            "job_url": job.url,
-            "told": [],
-        }
-        return self._go_on(context, event, handed)
+            handed: dict[str, Any] = {
+                "adopted": submission.adopted,
+                "content": content,
+                "deadline": deadline,
+                "job_url": job.url,
+                "told": [],
+            }
+            event = self._look(job, handed)
+        if event is None:
+            return self.wait_for(context, self._trigger(job.id, handed))
+        return self.execute_complete(context, event)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Go on when the trigger has fired, on any worker.
@@ -181,7 +183,20 @@ class RapidataJobOperator(OwningOperator):
             AirflowFailException: It failed, and no retry can mend it.
             RapidataTaskError: It failed; a retry goes on with the same job.
         """
-        return self._go_on(context, event, event["handed"])
+        handed = event["handed"]
+        if event["status"] == Outcome.NEEDS_ATTENTION:
+            self._tell(context, event, handed["job_url"])
+            if (self.on_attention or {}).get(event["state"]) == "wait":
+                # The wait only ended so that somebody is told.
+                handed = {**handed, "told": [*handed["told"], event["state"]]}
+                return self.wait_for(context, self._trigger(event["job_id"], handed))
+        return super().execute_complete(context, event)
+
+    def finish(self, context: Context, found: dict[str, Any]) -> dict[str, Any]:
+        """See :meth:`WaitingOperator.finish`."""
+        handed = found["handed"]
+        spec = self._spec_as_asked(handed["content"], context)
+        return self.save(found["job_id"], context, {"adopted": handed["adopted"]}, spec)
 
     # --- before anything is paid ------------------------------------------------------------------
 
@@ -189,7 +204,7 @@ class RapidataJobOperator(OwningOperator):
         """Find what is wrong when the DAG is parsed, as far as nothing is templated."""
         problems = [
             *self.literal_problems(),
-            *choice_problems("on_clear", self.on_clear, OnClear),
+            *on_clear_problems(self.on_clear, self.key),
         ]
         for name in ("max_cost", "run_budget"):
             amount = getattr(self, name)
@@ -208,8 +223,7 @@ class RapidataJobOperator(OwningOperator):
                 if getattr(self, name) is not None
             ]
         else:
-            if self.columns is not None and self.datapoints is None:
-                problems.append("columns: say where datapoints are; give the datapoints, too")
+            problems += columns_problems(self.columns, self.datapoints)
             if self.revision_number is not None:
                 problems.append("revision_number: is for job_definition_id")
         if self.run_budget is not None and (self.cap is not None or self.key is not None):
@@ -232,10 +246,9 @@ class RapidataJobOperator(OwningOperator):
         """What to ask; None if a definition says it."""
         if self.job is None:
             return None
-        from rapidata_core import parse_job
-        from rapidata_core.results.rows import job_about
+        from rapidata_core import job_about, parse_job
 
-        if self.datapoints is None:
+        if self._has_own_datapoints:
             return parse_job(self.job)
         return job_about(self.job, self._datapoints(context), self.columns)
 
@@ -297,7 +310,7 @@ class RapidataJobOperator(OwningOperator):
             job.url,
         )
         ledger.note(context, self._key(ti), content, job.id, job.url)
-        self.take(job, context)
+        self.take(job, context, is_new=not submission.adopted)
 
     # --- waiting ----------------------------------------------------------------------------------
 
@@ -320,35 +333,17 @@ class RapidataJobOperator(OwningOperator):
                 wanted[state] = "fail"
         return wanted
 
-    def _look(self, job: RapidataJob) -> dict[str, Any]:
-        """How the job is now, as a trigger would say it: many a job that is adopted is done."""
+    def _look(self, job: RapidataJob, handed: dict[str, Any]) -> dict[str, Any] | None:
+        """What a trigger would say of the job now, as many that are adopted are done; or None."""
+        event: dict[str, Any] = {"job_id": job.id, "handed": handed}
         try:
-            job.wait(timeout=0, on_attention=self._reactions(told=()))
+            job.wait(timeout=0, on_attention=self._reactions(handed["told"]))
         except WaitTimeoutError:
-            return {"job_id": job.id, "status": _NOT_YET}
+            return None
         except JobNeedsAttentionError as error:
             status = Outcome.NEEDS_ATTENTION
-            return {"job_id": job.id, "status": status, "message": str(error), "state": error.state}
-        return {"job_id": job.id, "status": Outcome.COMPLETED}
-
-    def _go_on(
-        self, context: Context, event: dict[str, Any], handed: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Do what comes after a look at the job."""
-        if event["status"] == Outcome.NEEDS_ATTENTION:
-            self._tell(context, event, handed["job_url"])
-            if (self.on_attention or {}).get(event["state"]) == "wait":
-                # The wait only ended so that somebody is told.
-                handed = {**handed, "told": [*handed["told"], event["state"]]}
-                return self._wait(context, event["job_id"], handed)
-        if event["status"] == _NOT_YET:
-            return self._wait(context, event["job_id"], handed)
-        self.found_by(event)
-        spec = self._spec_as_asked(handed["content"], context)
-        return self.save(event["job_id"], context, {"adopted": handed["adopted"]}, spec)
-
-    def _wait(self, context: Context, job_id: str, handed: dict[str, Any]) -> dict[str, Any]:
-        return self._go_on(context, self.event_of(self._trigger(job_id, handed)), handed)
+            return {**event, "status": status, "message": str(error), "state": error.state}
+        return {**event, "status": Outcome.COMPLETED}
 
     def _tell(self, context: Context, event: dict[str, Any], job_url: str) -> None:
         """Call the notifiers; that one of them fails is no reason to lose the job."""

@@ -56,11 +56,11 @@ class OwningOperator(SavingOperator):
             problems.append("result_path: nothing can be saved without wait_for_completion")
         return problems
 
-    def take(self, job: RapidataJob, context: Context) -> None:
+    def take(self, job: RapidataJob, context: Context, *, is_new: bool) -> None:
         """Show the job, watch over it, and go on with it if an earlier try ended and paused it."""
         self._own = (context["ti"], job.id)  # pyright: ignore[reportTypedDictNotRequiredAccess]
         self.show(job, context)
-        if not self._is_killed and job.resume_if_paused_by(PAUSED_BY):
+        if not (is_new or self._is_killed) and job.resume_if_paused_by(PAUSED_BY):
             self.log.info("Job %s was paused when the task was ended; resumed it", job.id)
         # Airflow lets the process go on for seconds after `on_kill`, which may not have known of
         # this job, or was undone just now.

@@ -83,22 +83,12 @@ class RapidataFetchResultsOperator(SavingOperator):
             self.show(job, context)
             is_done = _is_done(job)
         if not is_done:
-            self.wait_for(self._trigger(job_id, deadline))
-        return self.save(job_id, context, {}, self._parsed_spec())
+            return self.wait_for(context, self._trigger(job_id, deadline))
+        return self.finish(context, {"job_id": job_id})
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Go on when the trigger has fired, on any worker.
-
-        Args:
-            context: Airflow's.
-            event: The trigger's.
-
-        Raises:
-            AirflowFailException: It failed, and no retry can mend it.
-            RapidataTaskError: It failed, and a retry may mend it.
-        """
-        job_id = self.found_by(event)["job_id"]
-        return self.save(job_id, context, {}, self._parsed_spec())
+    def finish(self, context: Context, found: dict[str, Any]) -> dict[str, Any]:
+        """See :meth:`WaitingOperator.finish`."""
+        return self.save(found["job_id"], context, {}, self._parsed_spec())
 
     def _checked(self) -> str:
         """Find every other mistake that can be found before anything is sent.

@@ -180,8 +180,9 @@ class RapidataTriggerSignalOperator(OwningOperator):
             RapidataTaskError: It was skipped, or failed; a retry fires again if nothing was paid.
         """
         ti = context["ti"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+        deadline = self.deadline(context)
         with failing_the_task():
-            self._check(context)
+            self._check()
         with self.connected() as client:
             signal = client.signals.get_signal_by_id(self.signal_id)
             hook = RapidataHook(self.rapidata_conn_id)
@@ -203,29 +204,19 @@ class RapidataTriggerSignalOperator(OwningOperator):
             }
             self.log.info("Run %(run_id)s has job %(job_id)s: %(job_url)s", fired)
             ti.xcom_push("run_id", run.id)
-            self.take(job, context)
+            self.take(job, context, is_new=False)
         if self.wait_for_completion:
-            self.wait_for(self._trigger(job.id, context, fired))
-            return self.save(job.id, context, fired)
+            return self.wait_for(context, self._trigger(job.id, deadline, fired))
         return fired
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Go on when the trigger has fired, on any worker.
-
-        Args:
-            context: Airflow's.
-            event: The trigger's.
-
-        Raises:
-            AirflowFailException: It failed, and no retry can mend it.
-            RapidataTaskError: It failed; a retry goes on with the same job.
-        """
-        fired = self.found_by(event)["handed"]
+    def finish(self, context: Context, found: dict[str, Any]) -> dict[str, Any]:
+        """See :meth:`WaitingOperator.finish`."""
+        fired = found["handed"]
         return self.save(fired["job_id"], context, fired)
 
-    def _check(self, context: Context) -> None:
+    def _check(self) -> None:
         """Find every mistake that can be found before anything is sent."""
-        trigger = self._trigger("", context, {})
+        trigger = self._trigger("", None, {})
         self.refuse([*self._problems(), *self.rendered_problems(), *trigger.problems()])
 
     def _problems(self) -> list[str]:
@@ -234,7 +225,7 @@ class RapidataTriggerSignalOperator(OwningOperator):
         return [*problems, *self.literal_problems()]
 
     def _trigger(
-        self, job_id: str, context: Context, fired: Mapping[str, Any]
+        self, job_id: str, deadline: float | None, fired: Mapping[str, Any]
     ) -> RapidataJobTrigger:
         return RapidataJobTrigger(
             job_id=job_id,
@@ -242,12 +233,42 @@ class RapidataTriggerSignalOperator(OwningOperator):
             on_kill_action=self.on_kill_action,
             handed=fired,
             rapidata_conn_id=self.rapidata_conn_id,
-            deadline=self.deadline(context),
+            deadline=deadline,
             poll_interval=self.poll_interval,
         )
 
 
-class RapidataPauseSignalOperator(RapidataOperator):
+class _SwitchSignalOperator(RapidataOperator):
+    """Switch the schedule of a signal on or off.
+
+    Args:
+        signal_id: The signal.
+        **kwargs: See :class:`RapidataOperator`.
+    """
+
+    template_fields: Collection[str] = ("signal_id", "rapidata_conn_id")
+
+    def __init__(self, *, signal_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.signal_id = signal_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Switch it.
+
+        Raises:
+            AirflowFailException: There is no such signal, or no retry can mend it otherwise.
+            RapidataTaskError: A retry may.
+        """
+        with self.connected() as client:
+            signal = client.signals.get_signal_by_id(self.signal_id)
+            self._switch(signal)
+            return _facts(signal)
+
+    def _switch(self, signal: RapidataSignal) -> None:
+        raise NotImplementedError
+
+
+class RapidataPauseSignalOperator(_SwitchSignalOperator):
     """Let the schedule of a signal pass without firing; one that is paused already stays so.
 
     With :class:`RapidataResumeSignalOperator` as its setup it can be a teardown: the signal fires
@@ -261,27 +282,12 @@ class RapidataPauseSignalOperator(RapidataOperator):
         ``{"signal_id", "next_run_at", "is_paused"}``.
     """
 
-    template_fields: Collection[str] = ("signal_id", "rapidata_conn_id")
-
-    def __init__(self, *, signal_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.signal_id = signal_id
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Pause the signal.
-
-        Raises:
-            AirflowFailException: There is no such signal, or no retry can mend it otherwise.
-            RapidataTaskError: A retry may.
-        """
-        with self.connected() as client:
-            signal = client.signals.get_signal_by_id(self.signal_id)
-            if not signal.is_paused:
-                signal.pause()
-            return _facts(signal)
+    def _switch(self, signal: RapidataSignal) -> None:
+        if not signal.is_paused:
+            signal.pause()
 
 
-class RapidataResumeSignalOperator(RapidataOperator):
+class RapidataResumeSignalOperator(_SwitchSignalOperator):
     """Let a signal fire on schedule again; one that is not paused goes on. Firings cost money.
 
     Args:
@@ -292,24 +298,9 @@ class RapidataResumeSignalOperator(RapidataOperator):
         ``{"signal_id", "next_run_at", "is_paused"}``.
     """
 
-    template_fields: Collection[str] = ("signal_id", "rapidata_conn_id")
-
-    def __init__(self, *, signal_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.signal_id = signal_id
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Resume the signal.
-
-        Raises:
-            AirflowFailException: There is no such signal, or no retry can mend it otherwise.
-            RapidataTaskError: A retry may.
-        """
-        with self.connected() as client:
-            signal = client.signals.get_signal_by_id(self.signal_id)
-            if signal.is_paused:
-                signal.resume()
-            return _facts(signal)
+    def _switch(self, signal: RapidataSignal) -> None:
+        if signal.is_paused:
+            signal.resume()
 
 
 def _limit_problems(max_cost: float | None) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from airflow.sdk import BaseOperator
 
 from rapidata_airflow.hooks.rapidata import RapidataHook
+from rapidata_airflow.identity import OnClear
 from rapidata_airflow.outcomes import Outcome, failing_the_task, task_error
 from rapidata_core.errors import ValidationError
 
@@ -113,28 +114,21 @@ class WaitingOperator(RapidataOperator):
             return []
         return [f"timeout: must be a timedelta above 0, or None, not {timeout!r}"]
 
-    def wait_for(self, trigger: RapidataTrigger) -> dict[str, Any]:
+    def wait_for(self, context: Context, trigger: RapidataTrigger) -> dict[str, Any]:
         """Wait, here or on the triggerer.
 
         Args:
+            context: Airflow's.
             trigger: What to wait for.
 
         Returns:
-            What the trigger found. A deferrable task does not get back here: Airflow calls its
-            ``execute_complete``, which gives the event to :meth:`found_by`.
+            What the task returns. A deferrable task does not get back here: Airflow calls its
+            :meth:`execute_complete`.
 
         Raises:
             TaskDeferred: The triggerer waits.
             AirflowFailException: It failed, and no retry can mend it.
-            RapidataTaskError: It failed, and a retry may mend it.
-        """
-        return self.found_by(self.event_of(trigger))
-
-    def event_of(self, trigger: RapidataTrigger) -> dict[str, Any]:
-        """As :meth:`wait_for`, and whatever happened is in the event; :meth:`found_by` reads it.
-
-        Raises:
-            TaskDeferred: The triggerer waits.
+            RapidataTaskError: It failed; a retry goes on with what is paid.
         """
         if self.deferrable:
             self.defer(
@@ -142,7 +136,32 @@ class WaitingOperator(RapidataOperator):
                 method_name="execute_complete",
                 timeout=_time_left(trigger.deadline),
             )
-        return asyncio.run(trigger.outcome())
+        return self.execute_complete(context, asyncio.run(trigger.outcome()))
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Go on when the trigger has fired, on any worker.
+
+        Args:
+            context: Airflow's.
+            event: The trigger's.
+
+        Raises:
+            AirflowFailException: It failed, and no retry can mend it.
+            RapidataTaskError: It failed; a retry goes on with what is paid.
+        """
+        return self.finish(context, self.found_by(event))
+
+    def finish(self, context: Context, found: dict[str, Any]) -> dict[str, Any]:
+        """Do what comes after the wait.
+
+        Args:
+            context: Airflow's.
+            found: What the trigger found.
+
+        Returns:
+            What the task returns.
+        """
+        raise NotImplementedError
 
     def found_by(self, event: dict[str, Any]) -> dict[str, Any]:
         """What a trigger found, from its event.
@@ -162,6 +181,20 @@ def choice_problems(name: str, value: object, allowed: Any) -> list[str]:
         return []
     known = ", ".join(map(repr, get_args(allowed)))
     return [f"{name}: must be one of {known}, not {value!r}"]
+
+
+def columns_problems(columns: object, datapoints: object) -> list[str]:
+    """What is wrong with columns, which are those of a table of datapoints."""
+    if columns is None or datapoints is not None:
+        return []
+    return ["columns: say where datapoints are; give the datapoints, too"]
+
+
+def on_clear_problems(on_clear: object, key: str | None) -> list[str]:
+    """What is wrong with what clearing a task shall do."""
+    if on_clear == "new" and key is not None:
+        return ["on_clear: a key is the same after clearing; for a new one, give another key"]
+    return choice_problems("on_clear", on_clear, OnClear)
 
 
 def _time_left(deadline: float | None) -> timedelta | None:

@@ -241,6 +241,7 @@ def test_what_is_too_expensive_is_not_asked(
     [
         ({"job": None}, "either job or job_definition_id"),
         ({"job_definition_id": "a definition"}, "either job or job_definition_id"),
+        ({"columns": ["left"]}, "columns: .* give the datapoints, too"),
         ({"max_cost": -1}, "max_cost: must be"),
         ({"auto_approve_below": float("nan")}, "auto_approve_below: must be"),
     ],

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from rapidata_airflow.operators.definition import RapidataJobDefinitionOperator
 from rapidata_core import RapidataClient, parse_job
+from rapidata_core.errors import ValidationError
 from rapidata_core.sandbox.process import Sandbox
 
 ContextOf = Callable[..., Any]
@@ -38,6 +39,11 @@ def test_a_definition_is_made_once(
     assert context["ti"].xcoms["job_definition_url"] == definition.url
     assert len(client.job.find_job_definitions()) == 1
     sandbox.assert_paid_jobs(0)
+
+
+def test_columns_of_nothing(compare_job: dict[str, Any]):
+    with pytest.raises(ValidationError, match="give the datapoints, too"):
+        RapidataJobDefinitionOperator(task_id="define", job=compare_job, columns=["left"])
 
 
 def test_datapoints_from_elsewhere(

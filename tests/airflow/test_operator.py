@@ -64,6 +64,7 @@ Make = Callable[..., RapidataJobOperator]
         ({"on_attention": {"Paused": "sleep"}}, "on_attention"),
         ({"on_attention": {"Broken": "wait"}}, "on_attention"),
         ({"on_clear": "never"}, "on_clear: must be one of 'reuse', 'new'"),
+        ({"on_clear": "new", "key": "mine"}, "on_clear: a key is the same after clearing"),
         ({"on_kill_action": "delete"}, "on_kill_action: must be one of"),
         ({"on_quality_failure": "skip"}, "on_quality_failure: must be one of"),
         (
@@ -421,6 +422,17 @@ def test_datapoints_from_a_callable(sandbox: Sandbox, make: Make, context_of: Co
     assert operator.datapoints == [["good on 2026-01-01", "bad on 2026-01-01"]]
     deferred_by(operator, context)
     assert paid_datapoints(sandbox) == 1
+
+
+def test_datapoints_that_turn_out_to_be_none_are_not_those_of_the_job(
+    sandbox: Sandbox, make: Make, context_of: ContextOf
+):
+    operator = make(job={**QUESTION, "datapoints": PAIRS}, datapoints=lambda **_: None)
+    context = context_of(operator)
+    operator.render_template_fields(context)
+    with pytest.raises(AirflowFailException, match="not NoneType"):
+        operator.execute(context)
+    assert sandbox.requests() == []
 
 
 def test_datapoints_from_a_file(

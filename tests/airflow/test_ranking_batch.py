@@ -160,7 +160,9 @@ def test_all_mistakes_are_found_before_anything_is_sent(
     assert sandbox.requests() == []
 
 
-@pytest.mark.parametrize("wrong", [{"on_clear": "again"}, {"timeout": timedelta(0)}])
+@pytest.mark.parametrize(
+    "wrong", [{"on_clear": "again"}, {"on_clear": "new", "key": "mine"}, {"timeout": timedelta(0)}]
+)
 def test_mistakes_are_found_when_the_dag_is_parsed(make: Make, wrong: dict[str, Any]):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         make(flow_id="a flow", **wrong)
