@@ -85,10 +85,14 @@ async def test_the_manifest_and_the_files(
         "label_count": 2,
         "responses": str(tmp_path / entry["id"] / "responses.parquet"),
         "response_count": 6,
+        "mean_agreement": result["mean_agreement"],
+        "quality": None,
         "adopted": False,
     }
+    labels = pd.read_parquet(result["labels"])
+    assert result["mean_agreement"] == pytest.approx(labels["agreement"].mean())
     assert json.loads(json.dumps(result)) == result
-    assert len(pd.read_parquet(result["labels"])) == 2
+    assert len(labels) == 2
     assert len(pd.read_parquet(result["responses"])) == 6
 
 
