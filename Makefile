@@ -81,11 +81,12 @@ test-core: .venv
 test-contract: .venv-contract
 	.venv-contract/bin/pytest $(WORKERS) tests/contract
 
-$(ENGINES:%=test-%): test-%: .venv-%
+test-dagster test-prefect: test-%: .venv-%
 	.venv-$*/bin/pytest tests/$*
 
-test-airflow32: .venv-airflow32
-	.venv-airflow32/bin/pytest tests/airflow
+# Whole deployments take longest; all other files run beside them.
+test-airflow test-airflow32: test-%: .venv-%
+	.venv-$*/bin/pytest -n 2 --dist loadfile tests/airflow
 
 .PHONY: chaos
 chaos: .venv .venv-contract  ## prove at full size that nothing is paid twice; renews the table in docs/guarantees.md; ARGS=--quick
