@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,10 @@ def test_marking_a_task_as_failed_pauses_its_job_and_clearing_it_resumes_it(
 ):
     run = runs["kills"]
     job = job_of(patient_sandbox, wait_until_deferred(airflow, run, "marked"))
-    set_state(run, "marked", "failed")
+    set_state(airflow, run, "marked", "failed")
     airflow.wait_for("the pause", lambda: job.get_status() == "Paused", PATIENCE)
     assert job_of(patient_sandbox, job.id).paused_by == "Airflow"
-    clear(run, "marked")
+    clear(airflow, run, "marked")
     assert wait_until_deferred(airflow, run, "marked", in_try=2) == job.id
     assert job.get_status() != "Paused"
     patient_sandbox.set_job_state(job.id, "Completed")
@@ -38,7 +39,7 @@ def test_clearing_a_deferred_task_leaves_its_job_alone(
 ):
     run = runs["kills"]
     job_id = wait_until_deferred(airflow, run, "cleared")
-    clear(run, "cleared")
+    clear(airflow, run, "cleared")
     assert wait_until_deferred(airflow, run, "cleared", in_try=2) == job_id
     patient_sandbox.set_job_state(job_id, "Completed")
 
@@ -48,7 +49,7 @@ def test_marking_a_run_as_failed_pauses_its_jobs(
 ):
     run = runs["ended"]
     job = job_of(patient_sandbox, wait_until_deferred(airflow, run, "people"))
-    run.api.patch(run.path, {"state": "failed"})
+    act(airflow, lambda: run.api.patch(run.path, {"state": "failed"}))
     airflow.wait_for("the pause", lambda: job.get_status() == "Paused", PATIENCE)
 
 
@@ -118,7 +119,7 @@ def test_clearing_pays_once_more_if_that_is_wanted(
     finished(airflow, run)
     first = run.xcom("people")["job_id"]
     assert paid_jobs(sandbox)["asked anew"] == 1
-    clear(run, "people")
+    clear(airflow, run, "people")
     airflow.wait_for("the second try", lambda: task_of(run, "people")["try_number"] > 1, PATIENCE)
     (task,) = finished(airflow, run)
     # The second one died after it had paid; the third one adopted what it had paid for.
@@ -198,15 +199,20 @@ def task_of(run: Run, task_id: str) -> dict[str, Any]:
     return next(task for task in run.tasks() if task["task_id"] == task_id)
 
 
-def set_state(run: Run, task_id: str, state: str) -> None:
-    run.api.patch(f"{run.path}/taskInstances/{task_id}", {"new_state": state})
+def set_state(airflow: Deployment, run: Run, task_id: str, state: str) -> None:
+    path = f"{run.path}/taskInstances/{task_id}"
+    act(airflow, lambda: run.api.patch(path, {"new_state": state}))
 
 
-def clear(run: Run, task_id: str) -> None:
+def clear(airflow: Deployment, run: Run, task_id: str) -> None:
+    path = f"/dags/{run.dag_id}/clearTaskInstances"
     what = {"dag_run_id": run.run_id, "task_ids": [task_id]}
-    run.api.post(
-        f"/dags/{run.dag_id}/clearTaskInstances", {"dry_run": False, "only_failed": False, **what}
-    )
+    act(airflow, lambda: run.api.post(path, {"dry_run": False, "only_failed": False, **what}))
+
+
+def act(airflow: Deployment, do: Callable[[], Any]) -> None:
+    """Have Airflow do something; once more, if its database was too busy."""
+    airflow.wait_for("what was asked of Airflow", do, PATIENCE)
 
 
 def job_of(sandbox: Sandbox, job_id: str) -> RapidataJob:
