@@ -22,7 +22,8 @@ async def test_waiting_for_people(client, rapidata_sandbox, hurry):
         await audience.wait_until_ready(timeout=0)
     some = await audience.wait_until_ready(graduates=5)
     assert some.graduated >= 5
-    assert await audience.wait_until_ready(poll_interval=1) == await audience.wait_until_ready()
+    # More may have qualified in between.
+    assert (await audience.wait_until_ready(poll_interval=1)).graduated >= some.graduated
 
 
 async def test_a_curated_audience_is_ready(client):

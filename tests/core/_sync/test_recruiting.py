@@ -23,7 +23,8 @@ def test_waiting_for_people(client, rapidata_sandbox, hurry):
         audience.wait_until_ready(timeout=0)
     some = audience.wait_until_ready(graduates=5)
     assert some.graduated >= 5
-    assert audience.wait_until_ready(poll_interval=1) == audience.wait_until_ready()
+    # More may have qualified in between.
+    assert (audience.wait_until_ready(poll_interval=1)).graduated >= some.graduated
 
 
 def test_a_curated_audience_is_ready(client):
