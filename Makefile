@@ -69,24 +69,20 @@ test: test-core test-contract  ## run all tests (each of the targets on its own,
 # Real engines wait more than they work, so two at a time are quicker; each tells when it is done.
 test-engines: test-airflow test-airflow32 $(filter-out test-airflow,$(ENGINES:%=test-%))
 
-# Tests wait more than they work, so two for each core.
-WORKERS := -n $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
-
 # On httpx2, then the client once more on the HTTP library that is there without the extra `speed`.
 # The tests that take longest begin first.
 test-core: .venv
-	.venv/bin/pytest $(WORKERS) tests/chaos tests/seeds tests/core tests/sandbox
-	.venv/bin/pytest $(WORKERS) tests/core/_async tests/core/_sync --http=httpx
+	.venv/bin/pytest -n auto tests/chaos tests/seeds tests/core tests/sandbox
+	.venv/bin/pytest -n auto tests/core/_async tests/core/_sync --http=httpx
 
 test-contract: .venv-contract
-	.venv-contract/bin/pytest $(WORKERS) tests/contract
+	.venv-contract/bin/pytest -n auto tests/contract
 
-test-dagster test-prefect: test-%: .venv-%
+$(ENGINES:%=test-%): test-%: .venv-%
 	.venv-$*/bin/pytest tests/$*
 
-# Whole deployments take longest; all other files run beside them.
-test-airflow test-airflow32: test-%: .venv-%
-	.venv-$*/bin/pytest -n 2 --dist loadfile tests/airflow
+test-airflow32: .venv-airflow32
+	.venv-airflow32/bin/pytest tests/airflow
 
 .PHONY: chaos
 chaos: .venv .venv-contract  ## prove at full size that nothing is paid twice; renews the table in docs/guarantees.md; ARGS=--quick

@@ -23,7 +23,7 @@ from rapidata_core import QualityGate, RapidataClient
 from rapidata_core.sandbox.process import Sandbox
 
 # Airflow's API server runs in this process; what it warns about is not ours to mend.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
