@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,10 +12,10 @@ from airflow.providers.standard.operators.hitl import (  # pyright: ignore[repor
 from airflow.sdk.exceptions import TaskDeferred
 
 from rapidata_airflow.hooks.rapidata import RapidataHook
-from rapidata_airflow.operators.waiting import RapidataOperator, columns_problems
+from rapidata_airflow.operators.waiting import AskingOperator, limit_problems
 from rapidata_airflow.outcomes import failing_the_task
 from rapidata_airflow.version import AIRFLOW_3_3
-from rapidata_core.errors import RapidataError, ValidationError, blank, outside
+from rapidata_core.errors import RapidataError, ValidationError, blank
 from rapidata_core.policy.submission import check_budget
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariableOverride]
-    RapidataOperator, ApprovalOperator
+    AskingOperator, ApprovalOperator
 ):
     """Ask a person, in Airflow's UI, whether a job may be paid; the platform says what it costs.
 
@@ -34,11 +34,7 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
     while it waits for an answer.
 
     Args:
-        job: What to ask: a ``JobSpec``, a mapping, or JSON or YAML text; or
-        job_definition_id: a definition that is there already.
-        datapoints: What ``job`` is asked about, if it does not say so itself; see
-            :class:`RapidataJobDefinitionOperator`.
-        columns: Where in a table the datapoints are.
+        job_definition_id: Instead of ``job``: a definition that is there already.
         audience_id: Whom to ask; ``global`` is everybody.
         key: The ``key`` of the task that pays, if you give it one: then that task uses what is
             uploaded here. Otherwise this is deleted again.
@@ -47,9 +43,8 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
         auto_approve_below: Approve without asking if the estimate is below this.
         subject: The headline of the question; by default it says what is asked and what it costs.
         body: What to tell besides the figures, as Markdown.
-        rapidata_conn_id: The connection's id.
-        **kwargs: See Airflow's ``ApprovalOperator``: for example ``notifiers``, ``assigned_users``,
-            ``response_timeout`` and ``defaults``.
+        **kwargs: See :class:`AskingOperator`, and Airflow's ``ApprovalOperator``: for example
+            ``notifiers``, ``assigned_users``, ``response_timeout`` and ``defaults``.
 
     Returns:
         The answer as a mapping: ``chosen_options`` (``["Approve"]`` or ``["Reject"]``),
@@ -72,10 +67,7 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
     def __init__(
         self,
         *,
-        job: JobSpec | Mapping[str, Any] | str | None = None,
         job_definition_id: str | None = None,
-        datapoints: Any = None,
-        columns: Any = None,
         audience_id: str = "global",
         key: str | None = None,
         max_cost: float | None = None,
@@ -85,12 +77,7 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
         **kwargs: Any,
     ) -> None:
         super().__init__(subject=subject, body=body, **kwargs)
-        self.job = job
         self.job_definition_id = job_definition_id
-        self.datapoints = datapoints
-        # What is given, but turns out to be None, must not be replaced by the job's own.
-        self._has_own_datapoints = datapoints is None
-        self.columns = columns
         self.audience_id = audience_id
         self.key = key
         self.max_cost = max_cost
@@ -157,12 +144,11 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
 
     def _check_what_is_known(self) -> None:
         """Find what is wrong when the DAG is parsed, as far as nothing is templated."""
-        problems = columns_problems(self.columns, self.datapoints)
+        problems = self.columns_problems()
         if (self.job is None) == (self.job_definition_id is None):
             problems.append("give either job or job_definition_id")
-        for name in ("max_cost", "auto_approve_below"):
-            amount = getattr(self, name)
-            problems += [] if amount is None else outside(name, amount, 0)
+        problems += limit_problems("max_cost", self.max_cost)
+        problems += limit_problems("auto_approve_below", self.auto_approve_below)
         self.refuse(problems)
 
     def _checked(self) -> JobSpec | None:
@@ -178,19 +164,11 @@ class RapidataSpendApprovalOperator(  # pyright: ignore[reportIncompatibleVariab
             problems += blank("job_definition_id", self.job_definition_id)
         else:
             try:
-                spec = self._spec()
+                spec = self.spec_about(self.datapoints)
             except ValidationError as error:
                 problems += [f"job: {problem}" for problem in error.problems]
         self.refuse(problems)
         return spec
-
-    def _spec(self) -> JobSpec:
-        from rapidata_core import job_about, parse_job
-
-        assert self.job is not None
-        if self._has_own_datapoints:
-            return parse_job(self.job)
-        return job_about(self.job, self.datapoints, self.columns)
 
     def _priced(self, client: RapidataClient, spec: JobSpec | None) -> tuple[str, CostEstimate]:
         """The name of what would be paid, and what it would cost."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rapidata_airflow.links import DEFINITION_URL, RapidataJobDefinitionLink
-from rapidata_airflow.operators.waiting import RapidataOperator, columns_problems
+from rapidata_airflow.operators.waiting import AskingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -14,20 +14,15 @@ if TYPE_CHECKING:
     from rapidata_core import JobSpec
 
 
-class RapidataJobDefinitionOperator(RapidataOperator):
+class RapidataJobDefinitionOperator(AskingOperator):
     """Define a job, or find the definition that was made before of the same content.
 
     The datapoints are uploaded. This costs nothing, and nobody is asked before a job or a signal
     uses the definition.
 
     Args:
-        job: What to ask: a ``JobSpec``, a mapping, or JSON or YAML text. Mappings and text are
-            templated; a ``JobSpec`` is taken as it is.
-        datapoints: What ``job`` is asked about, if it does not say so itself: a list, such as an
-            upstream task's output, or a path or URL of a parquet, CSV or JSON lines file.
-        columns: Where in a table the datapoints are; see
-            :func:`rapidata_core.results.rows.job_about`.
-        rapidata_conn_id: The connection's id.
+        job: What to ask: a ``JobSpec``, a mapping, or JSON or YAML text.
+        **kwargs: See :class:`AskingOperator`.
 
     Returns:
         A mapping: ``job_definition_id``, ``job_definition_url``, ``revision_number`` and
@@ -38,21 +33,9 @@ class RapidataJobDefinitionOperator(RapidataOperator):
     template_fields_renderers = {"job": "json"}
     operator_extra_links = (RapidataJobDefinitionLink(),)
 
-    def __init__(
-        self,
-        *,
-        job: JobSpec | Mapping[str, Any] | str,
-        datapoints: Any = None,
-        columns: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.job = job
-        self.datapoints = datapoints
-        # What is given, but turns out to be None, must not be replaced by the job's own.
-        self._has_own_datapoints = datapoints is None
-        self.columns = columns
-        self.refuse(columns_problems(columns, datapoints))
+    def __init__(self, *, job: JobSpec | Mapping[str, Any] | str, **kwargs: Any) -> None:
+        super().__init__(job=job, **kwargs)
+        self.refuse(self.columns_problems())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Define the job, or find its definition.
@@ -62,7 +45,8 @@ class RapidataJobDefinitionOperator(RapidataOperator):
             RapidataTaskError: It failed; a retry may mend it.
         """
         with self.connected() as client:
-            definition = client.job.get_or_create_job_definition(self._spec())
+            spec = self.spec_about(self.datapoints)
+            definition = client.job.get_or_create_job_definition(spec)
             cost = definition.estimated_cost
             found = {
                 "job_definition_id": definition.id,
@@ -74,10 +58,3 @@ class RapidataJobDefinitionOperator(RapidataOperator):
         ti = context["ti"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
         ti.xcom_push(DEFINITION_URL, definition.url)
         return found
-
-    def _spec(self) -> JobSpec:
-        from rapidata_core import job_about, parse_job
-
-        if self._has_own_datapoints:
-            return parse_job(self.job)
-        return job_about(self.job, self.datapoints, self.columns)

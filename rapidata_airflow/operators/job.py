@@ -14,7 +14,7 @@ from rapidata_airflow.identity import OnClear, run_cap, task_key
 from rapidata_airflow.links import RapidataAudienceLink, RapidataJobLink
 from rapidata_airflow.operators.owning import OwningOperator
 from rapidata_airflow.operators.saving import facts_of
-from rapidata_airflow.operators.waiting import columns_problems, on_clear_problems
+from rapidata_airflow.operators.waiting import AskingOperator, limit_problems, on_clear_problems
 from rapidata_airflow.outcomes import Outcome, failing_the_task
 from rapidata_airflow.triggers.job import RapidataJobTrigger
 from rapidata_core.errors import (
@@ -22,7 +22,6 @@ from rapidata_core.errors import (
     NotFoundError,
     WaitTimeoutError,
     blank,
-    outside,
 )
 from rapidata_core.policy.polling import reactions
 
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     )
 
 
-class RapidataJobOperator(OwningOperator):
+class RapidataJobOperator(AskingOperator, OwningOperator):
     """Ask people, wait for their answers without holding a worker, and save them as a dataset.
 
     A task instance has one paid job: a retry, or clearing the task, adopts the job that is there.
@@ -113,14 +112,9 @@ class RapidataJobOperator(OwningOperator):
         attention_notifiers: Sequence[BaseNotifier] | BaseNotifier = (),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.job = job
+        super().__init__(job=job, datapoints=datapoints, columns=columns, **kwargs)
         self.job_definition_id = job_definition_id
         self.revision_number = revision_number
-        self.datapoints = datapoints
-        # What is given, but turns out to be None, must not be replaced by the job's own.
-        self._has_own_datapoints = datapoints is None
-        self.columns = columns
         self.audience_id = audience_id
         self.max_cost = max_cost
         self.run_budget = run_budget
@@ -205,10 +199,9 @@ class RapidataJobOperator(OwningOperator):
         problems = [
             *self.literal_problems(),
             *on_clear_problems(self.on_clear, self.key),
+            *limit_problems("max_cost", self.max_cost),
+            *limit_problems("run_budget", self.run_budget),
         ]
-        for name in ("max_cost", "run_budget"):
-            amount = getattr(self, name)
-            problems += [] if amount is None else outside(name, amount, 0)
         problems += [
             f"attention_notifiers: must be notifiers, not {notifier!r}"
             for notifier in self.attention_notifiers
@@ -223,7 +216,7 @@ class RapidataJobOperator(OwningOperator):
                 if getattr(self, name) is not None
             ]
         else:
-            problems += columns_problems(self.columns, self.datapoints)
+            problems += self.columns_problems()
             if self.revision_number is not None:
                 problems.append("revision_number: is for job_definition_id")
         if self.run_budget is not None and (self.cap is not None or self.key is not None):
@@ -246,11 +239,7 @@ class RapidataJobOperator(OwningOperator):
         """What to ask; None if a definition says it."""
         if self.job is None:
             return None
-        from rapidata_core import job_about, parse_job
-
-        if self._has_own_datapoints:
-            return parse_job(self.job)
-        return job_about(self.job, self._datapoints(context), self.columns)
+        return self.spec_about(self._datapoints(context))
 
     def _datapoints(self, context: Context) -> Any:
         found = self.datapoints

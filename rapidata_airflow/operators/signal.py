@@ -11,7 +11,7 @@ from rapidata_airflow.hooks.rapidata import RapidataHook
 from rapidata_airflow.identity import signal_key, task_key
 from rapidata_airflow.links import RapidataAudienceLink, RapidataJobLink
 from rapidata_airflow.operators.owning import OwningOperator
-from rapidata_airflow.operators.waiting import RapidataOperator
+from rapidata_airflow.operators.waiting import RapidataOperator, limit_problems
 from rapidata_airflow.outcomes import failing_the_task
 from rapidata_airflow.triggers.job import RapidataJobTrigger
 from rapidata_core.errors import blank, outside
@@ -125,7 +125,7 @@ class RapidataSignalOperator(RapidataOperator):
         problems += outside("interval_hours", self.interval_hours, _ONE_MINUTE)
         if self.revision_number is not None:
             problems += outside("revision_number", self.revision_number, 1, whole=True)
-        problems += _limit_problems(self.max_cost)
+        problems += limit_problems("max_cost", self.max_cost)
         self.refuse(problems)
 
 
@@ -169,7 +169,7 @@ class RapidataTriggerSignalOperator(OwningOperator):
         super().__init__(**kwargs)
         self.signal_id = signal_id
         self.max_cost = max_cost
-        self.refuse([*self._problems(), *_limit_problems(max_cost)])
+        self.refuse([*self._problems(), *limit_problems("max_cost", max_cost)])
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Get the task instance's firing, and its answers when they are there.
@@ -301,10 +301,6 @@ class RapidataResumeSignalOperator(_SwitchSignalOperator):
     def _switch(self, signal: RapidataSignal) -> None:
         if signal.is_paused:
             signal.resume()
-
-
-def _limit_problems(max_cost: float | None) -> list[str]:
-    return [] if max_cost is None else outside("max_cost", max_cost, 0)
 
 
 def _check_cost(client: RapidataClient, job_definition_id: str, limit: float | None) -> None:

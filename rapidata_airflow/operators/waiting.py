@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -14,13 +14,13 @@ from airflow.sdk import BaseOperator
 from rapidata_airflow.hooks.rapidata import RapidataHook
 from rapidata_airflow.identity import OnClear
 from rapidata_airflow.outcomes import Outcome, failing_the_task, task_error
-from rapidata_core.errors import ValidationError
+from rapidata_core.errors import ValidationError, outside
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from rapidata_airflow.triggers.waiting import RapidataTrigger
-    from rapidata_core import RapidataClient
+    from rapidata_core import JobSpec, RapidataClient
 
 # Airflow ends a deferral by itself only when the triggerer, which knows better, is long overdue.
 _OVERDUE = timedelta(minutes=10)
@@ -70,6 +70,57 @@ class RapidataOperator(BaseOperator):
         """
         with failing_the_task(), RapidataHook(self.rapidata_conn_id).get_conn() as client:
             yield client
+
+
+class AskingOperator(RapidataOperator):
+    """A task that is told what to ask, about datapoints of its own or others.
+
+    Args:
+        job: What to ask: a ``JobSpec``, a mapping, or JSON or YAML text. Mappings and text are
+            templated; a ``JobSpec`` is taken as it is.
+        datapoints: What ``job`` is asked about, if it does not say so itself: a list, such as an
+            upstream task's output, or a path or URL of a parquet, CSV or JSON lines file.
+        columns: Where in a table the datapoints are; see
+            :func:`rapidata_core.results.rows.job_about`.
+        **kwargs: See :class:`RapidataOperator`.
+    """
+
+    def __init__(
+        self,
+        *,
+        job: JobSpec | Mapping[str, Any] | str | None = None,
+        datapoints: Any = None,
+        columns: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.job = job
+        self.datapoints = datapoints
+        self.columns = columns
+        # What is given, but turns out to be None, must not be replaced by the job's own.
+        self._has_own_datapoints = datapoints is None
+
+    def columns_problems(self) -> list[str]:
+        """What is wrong with the columns, which are those of a table of datapoints."""
+        if self.columns is None or not self._has_own_datapoints:
+            return []
+        return ["columns: say where datapoints are; give the datapoints, too"]
+
+    def spec_about(self, datapoints: Any) -> JobSpec:
+        """What is asked.
+
+        Args:
+            datapoints: Those that were given, as they are known by now.
+
+        Raises:
+            ValidationError: It is not valid.
+        """
+        from rapidata_core import job_about, parse_job
+
+        assert self.job is not None
+        if self._has_own_datapoints:
+            return parse_job(self.job)
+        return job_about(self.job, datapoints, self.columns)
 
 
 class WaitingOperator(RapidataOperator):
@@ -183,11 +234,9 @@ def choice_problems(name: str, value: object, allowed: Any) -> list[str]:
     return [f"{name}: must be one of {known}, not {value!r}"]
 
 
-def columns_problems(columns: object, datapoints: object) -> list[str]:
-    """What is wrong with columns, which are those of a table of datapoints."""
-    if columns is None or datapoints is not None:
-        return []
-    return ["columns: say where datapoints are; give the datapoints, too"]
+def limit_problems(name: str, amount: float | None) -> list[str]:
+    """What is wrong with an argument that limits costs."""
+    return [] if amount is None else outside(name, amount, 0)
 
 
 def on_clear_problems(on_clear: object, key: str | None) -> list[str]:

@@ -82,14 +82,15 @@ def sandbox(
     """A sandbox to which only the connection ``rapidata_default`` leads."""
     for name in rapidata_sandbox.environ:
         monkeypatch.delenv(name)
-    _connect_to(rapidata_sandbox, connect)
+    connect_to(rapidata_sandbox, connect)
     return rapidata_sandbox
 
 
 @pytest.fixture(scope="session")
 def _quick_sandbox_process() -> Iterator[Sandbox]:
-    # Slower than it could be: the first look at a job should still find people at work.
-    with Sandbox.start(speed=20) as sandbox:
+    # Slower than it could be: the first look at a job should still find people at work, also on a
+    # machine with much to do.
+    with Sandbox.start(speed=4) as sandbox:
         yield sandbox
 
 
@@ -97,11 +98,12 @@ def _quick_sandbox_process() -> Iterator[Sandbox]:
 def quick_sandbox(_quick_sandbox_process: Sandbox, connect: Callable[..., None]) -> Sandbox:
     """A sandbox for whole DAGs, which go on by themselves when people have worked some seconds."""
     _quick_sandbox_process.reset()
-    _connect_to(_quick_sandbox_process, connect)
+    connect_to(_quick_sandbox_process, connect)
     return _quick_sandbox_process
 
 
-def _connect_to(sandbox: Sandbox, connect: Callable[..., None]) -> None:
+def connect_to(sandbox: Sandbox, connect: Callable[..., None]) -> None:
+    """Let the connection ``rapidata_default`` lead to a sandbox."""
     connect(
         login=sandbox.client_id,
         password=sandbox.client_secret,

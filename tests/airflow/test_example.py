@@ -42,6 +42,7 @@ def test_the_dag_runs_and_tells_no_secrets(
     quick_sandbox.assert_paid_jobs(2)
     job_ids = [entry["id"] for entry in quick_sandbox.ledger()["entries"]]
     told = "".join(capfd.readouterr())
+    assert "Pausing task as DEFERRED" in told
     secret = quick_sandbox.client_secret
     # The database (XCom, rendered templates, trigger arguments) and the logs are files here.
     files = [path.read_bytes() for path in airflow_home.rglob("*") if path.is_file()]

@@ -21,6 +21,7 @@ import rapidata_airflow.triggers.waiting
 from rapidata_airflow.version import AIRFLOW_3_3
 from rapidata_core import QualityGate, RapidataClient
 from rapidata_core.sandbox.process import Sandbox
+from tests.airflow.conftest import connect_to
 
 # Airflow's API server runs in this process; what it warns about is not ours to mend.
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(300)]
@@ -73,12 +74,7 @@ def fast_sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def sandbox(fast_sandbox: Sandbox, connect: Callable[..., None]) -> Sandbox:
     fast_sandbox.reset()
-    connect(
-        login=fast_sandbox.client_id,
-        password=fast_sandbox.client_secret,
-        host=fast_sandbox.url,
-        extra={"poll_interval": 0.1},
-    )
+    connect_to(fast_sandbox, connect)
     return fast_sandbox
 
 
